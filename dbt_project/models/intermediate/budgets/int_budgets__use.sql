@@ -1,0 +1,69 @@
+-- one row per budget, calendar period (of the budget's zone), owner of the use, model and gateway key: what was used
+with quarter_hours as (
+    select * from {{ ref('int_spend__quarter_hours') }}
+),
+
+budgets as (
+    select * from {{ ref('stg_config__budgets') }}
+),
+
+expanded as (
+    select * from {{ ref('int_org__expanded') }}
+),
+
+-- Each event has a place in both trees; a budget stands on a node of one of them.
+placed as (
+    select *, 'owner' as tree, entity_key as node_key
+    from quarter_hours
+    union all
+    select *, 'customer' as tree, customer_key as node_key
+    from quarter_hours
+),
+
+budgeted as (
+    select
+        placed.*,
+        budgets.budget_id,
+        budgets.measure,
+        {{ period_start('budgets.period', 'placed.bucket_start_at', 'budgets.timezone') }}
+            as period_start_at
+    from placed
+    inner join expanded
+        on placed.node_key = expanded.entity_key
+        and placed.tree = expanded.tree
+        and placed.bucket_start_at >= expanded.valid_from_at
+        and placed.bucket_start_at < expanded.valid_to_at
+    inner join budgets
+        on expanded.ancestor_key = budgets.entity_key
+        and (budgets.scope = 'consolidated' or expanded.depth = 0)
+        and (budgets.valid_from_at is null or placed.bucket_start_at >= budgets.valid_from_at)
+        and (budgets.valid_to_at is null or placed.bucket_start_at < budgets.valid_to_at)
+)
+
+select
+    budget_id,
+    period_start_at,
+    entity_key,
+    model_id,
+    source,
+    source_instance,
+    raw_key_hash,
+    raw_key_alias,
+    min(bucket_start_at) as first_usage_at,
+    -- Cost counts what is unpriced by its estimate: a new model must not escape its budget (DESIGN D7).
+    {{ money("sum(case measure
+        when 'cost' then effective_cost_usd
+        when 'tokens' then total_tokens
+        else requests_count
+    end)") }} as priced_use,
+    {{ money("sum(case when measure = 'cost' then estimated_cost_usd else 0 end)") }} as estimated_use
+from budgeted
+group by
+    budget_id,
+    period_start_at,
+    entity_key,
+    model_id,
+    source,
+    source_instance,
+    raw_key_hash,
+    raw_key_alias

@@ -1,0 +1,32 @@
+-- one row per node of either tree: declared, or made by auto_create
+with entities as (
+    select * from {{ ref('stg_config__entities') }}
+),
+
+discovered as (
+    select * from {{ ref('int_org__identifiers_discovered') }}
+)
+
+select
+    entity_key,
+    tree,
+    entity_type,
+    entity_name,
+    email,
+    owner_name,
+    owner_channel,
+    cost_center,
+    false as is_discovered
+from entities
+union all
+select
+    entity_key,
+    tree,
+    entity_type,
+    entity_name,
+    cast(null as {{ dbt.type_string() }}) as email,
+    cast(null as {{ dbt.type_string() }}) as owner_name,
+    cast(null as {{ dbt.type_string() }}) as owner_channel,
+    cast(null as {{ dbt.type_string() }}) as cost_center,
+    true as is_discovered
+from discovered

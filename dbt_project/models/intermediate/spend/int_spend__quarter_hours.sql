@@ -1,0 +1,50 @@
+-- one row per quarter of an hour (UTC), owner entity, customer, feature, gateway key, system, model and operation:
+-- fine enough that the days of any zone sum exactly (DESIGN D23)
+-- depends_on: {{ ref('int_usage__touched_days') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    pre_hook='{{ delete_touched_days() }}',
+) }}
+{% set dimensions = [
+    'usage_on', 'bucket_start_at', 'entity_key', 'customer_key', 'feature_key', 'source', 'source_instance',
+    'provider', 'model_id', 'operation', 'raw_key_hash', 'raw_key_alias',
+] %}
+with usage_events as (
+    select
+        *,
+        {{ quarter_hour('occurred_at') }} as bucket_start_at
+    from {{ ref('fct_usage') }}
+    where {{ touched_days_filter('usage_on') }}
+),
+
+current_pass as (
+    select * from {{ ref('stg_run__current_pass') }}
+),
+
+rolled_up as (
+    select
+        {{ dimensions | join(',\n        ') }},
+        count(*) as requests_count,
+        sum(case when status = 'error' then 1 else 0 end) as errors_count,
+        sum(case when is_costed and effective_cost_usd is null then 1 else 0 end)
+            as unpriced_requests_count,
+        {% for kind in token_kinds() -%}
+        cast(sum({{ kind }}_tokens) as bigint) as {{ kind }}_tokens,
+        {{ money('coalesce(sum(list_' ~ kind ~ '_cost_usd), 0)') }} as list_{{ kind }}_cost_usd,
+        {% endfor -%}
+        cast(sum(total_tokens) as bigint) as total_tokens,
+        {{ money('coalesce(sum(list_cost_usd), 0)') }} as list_cost_usd,
+        {{ money('coalesce(sum(effective_cost_usd), 0)') }} as effective_cost_usd,
+        {{ money('coalesce(sum(estimated_cost_usd), 0)') }} as estimated_cost_usd
+    from usage_events
+    group by
+        {{ dimensions | join(',\n        ') }}
+)
+
+select
+    rolled_up.*,
+    current_pass.pass_id
+from rolled_up
+cross join current_pass

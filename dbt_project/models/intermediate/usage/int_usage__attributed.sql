@@ -1,0 +1,31 @@
+-- one row per act, with its place in both trees; a plain join, so day filters reach below it
+with usage_events as (
+    select * from {{ ref('int_usage__deduplicated') }}
+),
+
+identity_matches as (
+    select * from {{ ref('int_org__identity_matches') }}
+),
+
+unattributed as (
+    select
+        max(case when tree = 'owner' then entity_key end) as entity_key,
+        max(case when tree = 'customer' then entity_key end) as customer_key
+    from {{ ref('stg_config__entities') }}
+    where entity_type = 'unattributed'
+)
+
+select
+    usage_events.*,
+    coalesce(identity_matches.entity_key, unattributed.entity_key) as entity_key,
+    coalesce(identity_matches.customer_key, unattributed.customer_key) as customer_key,
+    identity_matches.user_key,
+    identity_matches.agent_key,
+    identity_matches.application_key,
+    identity_matches.feature_key,
+    identity_matches.attributed_by,
+    identity_matches.customer_attributed_by
+from usage_events
+cross join unattributed
+left join identity_matches
+    on usage_events.identity_key = identity_matches.identity_key

@@ -1,0 +1,87 @@
+-- one row per act, with the rates of its moment multiplied in: one dated range join, no window and no aggregate,
+-- so that day filters reach the events below
+with usage_events as (
+    select * from {{ ref('int_usage__attributed') }}
+),
+
+rates as (
+    select * from {{ ref('int_prices__rates_by_name') }}
+),
+
+sources as (
+    select * from {{ ref('stg_config__sources') }}
+)
+
+select
+    usage_events.*,
+    rates.price_key as model_id,
+    rates.price_key,
+    rates.price_version_key,
+    rates.matched_by as model_matched_by,
+    rates.canonical_provider,
+    rates.price_observed_at,
+    rates.estimate_input_usd_per_unit,
+    rates.estimate_output_usd_per_unit,
+    coalesce(sources.cost_policy, 'trust_reported') as cost_policy,
+
+    {{ money('usage_events.input_tokens * rates.r_input') }} as rated_input_usd,
+    {{ money('usage_events.cache_read_tokens * rates.r_cache_read') }} as rated_cache_read_usd,
+    {{ money('usage_events.cache_write_5m_tokens * rates.r_cache_write_5m') }} as rated_cache_write_5m_usd,
+    {{ money('usage_events.cache_write_30m_tokens * rates.r_cache_write_30m') }} as rated_cache_write_30m_usd,
+    {{ money('usage_events.cache_write_1h_tokens * rates.r_cache_write_1h') }} as rated_cache_write_1h_usd,
+    {{ money('usage_events.cache_write_12h_tokens * rates.r_cache_write_12h') }} as rated_cache_write_12h_usd,
+    {{ money('usage_events.output_tokens * rates.r_output') }} as rated_output_usd,
+    {{ money('usage_events.reasoning_tokens * rates.r_reasoning') }} as rated_reasoning_usd,
+    {{ money('usage_events.audio_input_tokens * rates.r_audio_input') }} as rated_audio_input_usd,
+    {{ money('usage_events.audio_output_tokens * rates.r_audio_output') }} as rated_audio_output_usd,
+    {{ money('usage_events.image_input_tokens * rates.r_image_input') }} as rated_image_input_usd,
+    {{ money('usage_events.image_output_tokens * rates.r_image_output') }} as rated_image_output_usd,
+
+    -- A used bucket without a rate: there is no price, whatever the other buckets cost.
+    (coalesce(usage_events.input_tokens, 0) <> 0 and rates.r_input is null)
+    or (coalesce(usage_events.cache_read_tokens, 0) <> 0 and rates.r_cache_read is null)
+    or (coalesce(usage_events.cache_write_5m_tokens, 0) <> 0 and rates.r_cache_write_5m is null)
+    or (coalesce(usage_events.cache_write_30m_tokens, 0) <> 0 and rates.r_cache_write_30m is null)
+    or (coalesce(usage_events.cache_write_1h_tokens, 0) <> 0 and rates.r_cache_write_1h is null)
+    or (coalesce(usage_events.cache_write_12h_tokens, 0) <> 0 and rates.r_cache_write_12h is null)
+    or (coalesce(usage_events.output_tokens, 0) <> 0 and rates.r_output is null)
+    or (coalesce(usage_events.reasoning_tokens, 0) <> 0 and rates.r_reasoning is null)
+    or (coalesce(usage_events.audio_input_tokens, 0) <> 0 and rates.r_audio_input is null)
+    or (coalesce(usage_events.audio_output_tokens, 0) <> 0 and rates.r_audio_output is null)
+    or (coalesce(usage_events.image_input_tokens, 0) <> 0 and rates.r_image_input is null)
+    or (coalesce(usage_events.image_output_tokens, 0) <> 0 and rates.r_image_output is null) as lacks_a_rate,
+
+    -- Rates of a tier that is not known are stood in for by the standard ones.
+    lower(coalesce(usage_events.service_tier, '')) not in (
+        '', 'standard', 'default', 'auto', 'on_demand', 'standard_only',
+        'flex', 'priority', 'batch', 'batches'
+    )
+    or (usage_events.input_tokens <> 0 and rates.is_fallback_input)
+    or (usage_events.cache_read_tokens <> 0 and rates.is_fallback_cache_read)
+    or (usage_events.cache_write_5m_tokens <> 0 and rates.is_fallback_cache_write_5m)
+    or (usage_events.cache_write_30m_tokens <> 0 and rates.is_fallback_cache_write_30m)
+    or (usage_events.cache_write_1h_tokens <> 0 and rates.is_fallback_cache_write_1h)
+    or (usage_events.cache_write_12h_tokens <> 0 and rates.is_fallback_cache_write_12h)
+    or (usage_events.output_tokens <> 0 and rates.is_fallback_output)
+    or (usage_events.reasoning_tokens <> 0 and rates.is_fallback_reasoning)
+    or (usage_events.audio_input_tokens <> 0 and rates.is_fallback_audio_input)
+    or (usage_events.audio_output_tokens <> 0 and rates.is_fallback_audio_output)
+    or (usage_events.image_input_tokens <> 0 and rates.is_fallback_image_input)
+    or (usage_events.image_output_tokens <> 0 and rates.is_fallback_image_output) as has_fallback_rate
+from usage_events
+left join rates
+    on coalesce(usage_events.provider, '') = rates.provider
+    and coalesce(usage_events.model_served, usage_events.model_requested, '') = rates.model_name
+    and case lower(coalesce(usage_events.service_tier, ''))
+        when 'flex' then 'flex'
+        when 'priority' then 'priority'
+        when 'batch' then 'batch'
+        when 'batches' then 'batch'
+        else 'standard'
+    end = rates.service_tier
+    and usage_events.occurred_at >= rates.valid_from_at
+    and usage_events.occurred_at < rates.valid_to_at
+    and coalesce(usage_events.total_input_tokens, 0) > rates.band_lo
+    and coalesce(usage_events.total_input_tokens, 0) <= rates.band_hi
+left join sources
+    on usage_events.source_instance = sources.source_instance

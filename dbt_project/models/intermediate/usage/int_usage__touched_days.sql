@@ -1,0 +1,98 @@
+-- one row per day a pass has to rebuild, and why; append-only. A row without a day records the inputs of a pass
+{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
+with versions as (
+    select * from {{ ref('int_usage__versions') }}
+),
+
+current_pass as (
+    select * from {{ ref('stg_run__current_pass') }}
+),
+
+config_versions as (
+    select * from {{ ref('stg_config__versions') }}
+),
+
+newest_prices as (
+    select max(load_id) as price_load_id
+    from {{ ref('stg_price_catalog__snapshots') }}
+),
+
+-- What besides usage decides attribution and cost: when it changes, every day is touched.
+inputs as (
+    select
+        concat_ws(
+            ' ',
+            config_versions.attribution_version,
+            config_versions.pricing_version,
+            newest_prices.price_load_id
+        ) as input_version
+    from config_versions
+    cross join newest_prices
+),
+
+new_versions as (
+    select usage_on
+    from versions
+    {% if is_incremental() %}
+    where pass_id > (select coalesce(max(pass_id), -1) from {{ this }} where reason = 'usage')
+    {% endif %}
+    group by usage_on
+),
+
+{% if is_incremental() %}
+recorded as (
+    select
+        input_version,
+        row_number() over (order by pass_id desc) as newest_rank
+    from {{ this }}
+    where reason = 'inputs' and usage_on is null
+),
+
+changed_inputs as (
+    select inputs.input_version
+    from inputs
+    left join recorded
+        on recorded.newest_rank = 1
+        and inputs.input_version = recorded.input_version
+    where recorded.input_version is null
+),
+{% else %}
+changed_inputs as (
+    select input_version from inputs
+),
+{% endif %}
+
+all_days as (
+    select usage_on
+    from versions
+    group by usage_on
+),
+
+touched as (
+    select
+        usage_on,
+        'usage' as reason,
+        cast(null as {{ dbt.type_string() }}) as input_version
+    from new_versions
+    union all
+    select
+        all_days.usage_on,
+        'inputs' as reason,
+        changed_inputs.input_version
+    from all_days
+    cross join changed_inputs
+    union all
+    select
+        cast(null as date) as usage_on,
+        'inputs' as reason,
+        input_version
+    from changed_inputs
+)
+
+select
+    touched.usage_on,
+    touched.reason,
+    touched.input_version,
+    current_pass.pass_id
+from touched
+cross join current_pass

@@ -1,0 +1,23 @@
+-- one row per change of an alert's state, as it was recorded and sent
+{{ config(tags=['ops']) }}
+with transitions as (
+    select * from {{ ref('stg_ops__transitions') }}
+)
+
+select
+    transition_id,
+    alert_id,
+    period_start_at,
+    period_end_at,
+    cast(sequence_number as bigint) as sequence_number,
+    from_level,
+    to_level,
+    crossed_json,
+    {{ money('used_usd') }} as used_usd,
+    {{ money('limit_usd') }} as limit_usd,
+    cause,
+    is_late,
+    is_baseline,
+    snapshot_id,
+    created_at
+from transitions

@@ -1,0 +1,90 @@
+-- one row per hard budget and gateway key with use in its last 7 days: what enforcement may limit, and how much of
+-- the key's use is the budget's own
+with quarter_hours as (
+    select * from {{ ref('int_spend__quarter_hours') }}
+),
+
+budgets as (
+    select * from {{ ref('stg_config__budgets') }}
+    where mode = 'hard'
+),
+
+expanded as (
+    select * from {{ ref('int_org__expanded') }}
+),
+
+current_pass as (
+    select * from {{ ref('stg_run__current_pass') }}
+),
+
+recent as (
+    select
+        quarter_hours.*
+    from quarter_hours
+    inner join current_pass
+        on quarter_hours.bucket_start_at >= current_pass.as_of - interval '7 days'
+    where quarter_hours.raw_key_hash is not null
+),
+
+key_totals as (
+    select
+        source,
+        source_instance,
+        raw_key_hash,
+        max(raw_key_alias) as raw_key_alias,
+        sum(total_tokens) as total_tokens
+    from recent
+    group by
+        source,
+        source_instance,
+        raw_key_hash
+),
+
+placed as (
+    select *, 'owner' as tree, entity_key as node_key
+    from recent
+    union all
+    select *, 'customer' as tree, customer_key as node_key
+    from recent
+),
+
+own as (
+    select
+        budgets.budget_id,
+        placed.source,
+        placed.source_instance,
+        placed.raw_key_hash,
+        sum(placed.total_tokens) as own_tokens
+    from placed
+    inner join expanded
+        on placed.node_key = expanded.entity_key
+        and placed.tree = expanded.tree
+        and placed.bucket_start_at >= expanded.valid_from_at
+        and placed.bucket_start_at < expanded.valid_to_at
+    inner join budgets
+        on expanded.ancestor_key = budgets.entity_key
+        and (budgets.scope = 'consolidated' or expanded.depth = 0)
+    group by
+        budgets.budget_id,
+        placed.source,
+        placed.source_instance,
+        placed.raw_key_hash
+)
+
+select
+    own.budget_id,
+    own.source as gateway,
+    own.source_instance,
+    own.raw_key_hash,
+    key_totals.raw_key_alias,
+    cast(
+        case when key_totals.total_tokens > 0
+            then cast(own.own_tokens as double precision) / cast(key_totals.total_tokens as double precision)
+            else 1
+        end as double precision
+    ) as own_usage_ratio
+from own
+inner join key_totals
+    on own.source = key_totals.source
+    and own.source_instance = key_totals.source_instance
+    and own.raw_key_hash = key_totals.raw_key_hash

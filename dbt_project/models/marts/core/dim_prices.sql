@@ -1,0 +1,46 @@
+-- one row per price version, service tier and size band
+with prices as (
+    select * from {{ ref('price_resolved') }}
+)
+
+select
+    price_key,
+    price_version_key,
+    provider,
+    model_name,
+    service_tier,
+    band_lo as more_than_input_tokens,
+    case when band_hi < 9223372036854775807 then band_hi end as up_to_input_tokens,
+    change_kind,
+    snapshot_id,
+
+    r_input as input_usd_per_unit,
+    r_cache_read as cache_read_usd_per_unit,
+    r_cache_write_5m as cache_write_5m_usd_per_unit,
+    r_cache_write_30m as cache_write_30m_usd_per_unit,
+    r_cache_write_1h as cache_write_1h_usd_per_unit,
+    r_cache_write_12h as cache_write_12h_usd_per_unit,
+    r_output as output_usd_per_unit,
+    r_reasoning as reasoning_usd_per_unit,
+    r_audio_input as audio_input_usd_per_unit,
+    r_audio_output as audio_output_usd_per_unit,
+    r_image_input as image_input_usd_per_unit,
+    r_image_output as image_output_usd_per_unit,
+
+    src_input as input_rate_source,
+    src_cache_read as cache_read_rate_source,
+    src_cache_write_5m as cache_write_5m_rate_source,
+    src_cache_write_30m as cache_write_30m_rate_source,
+    src_cache_write_1h as cache_write_1h_rate_source,
+    src_cache_write_12h as cache_write_12h_rate_source,
+    src_output as output_rate_source,
+    src_reasoning as reasoning_rate_source,
+    src_audio_input as audio_input_rate_source,
+    src_audio_output as audio_output_rate_source,
+    src_image_input as image_input_rate_source,
+    src_image_output as image_output_rate_source,
+
+    valid_from_at,
+    valid_to_at,
+    observed_at
+from prices

@@ -1,0 +1,28 @@
+-- one row per completed load of the price file
+with source as (
+    select * from {{ source('raw_price_catalog', 'snapshots') }}
+),
+
+completed_loads as (
+    select load_id from {{ source('raw_price_catalog', '_dlt_loads') }}
+    where status = 0
+),
+
+renamed as (
+    select
+        source._dlt_load_id as load_id,
+        source.snapshot_id,
+        source.source_url,
+        source.status,
+        source.models_count,
+        source.prices_count,
+        source.rejected_count,
+        source.unparsed_keys_json,
+        {{ utc('source.observed_at') }} as observed_at,
+        {{ utc('source.fetched_at') }} as fetched_at
+    from source
+    inner join completed_loads
+        on source._dlt_load_id = completed_loads.load_id
+)
+
+select * from renamed

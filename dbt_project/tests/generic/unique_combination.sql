@@ -1,0 +1,9 @@
+{# Fails for each combination of columns that stands more than once (nulls count as equal). #}
+{% test unique_combination(model, columns) %}
+select
+    {{ columns | join(', ') }},
+    count(*) as row_count
+from {{ model }}
+group by {{ columns | join(', ') }}
+having count(*) > 1
+{% endtest %}

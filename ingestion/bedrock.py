@@ -1,0 +1,294 @@
+"""AWS Bedrock: one row is one model invocation from the invocation logs in S3.
+
+Billed by: AWS; the logs carry no cost. Only bedrock-runtime is logged, not the OpenAI-compatible
+endpoint, not batch inference. Logging is off by default, per account and region.
+Auth: s3:ListBucket and s3:GetObject on the log prefix.
+Objects: gzip, one JSON record a line, write-once; the hour in the path is the hour of delivery,
+minutes after the call. Cursor: LastModified. Rows are never restated, but a record may be
+delivered twice: staging keeps the richer one.
+Prompts and answers stand in the records: only numbers are picked, before anything is written.
+Docs: docs.aws.amazon.com/bedrock/latest/userguide/model-invocation-logging.html
+"""
+
+import io
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from gzip import GzipFile
+from typing import Any
+
+import boto3
+import dlt
+import orjson
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from dlt.extract import DltResource
+
+from ingestion.batches import Batch, batches_of
+from ingestion.checkpoints import checkpoint
+from ingestion.contracts import INTEGER, TEXT, UTC_TIME, Column, Contract
+from ingestion.http import SourceError
+from ingestion.json_text import decode_json, inside
+from ingestion.resources import rows_rejected_reads
+
+BATCH_ROWS = 50_000
+RECENT = timedelta(hours=1)
+MAX_OBJECT_BYTES = 512 << 20
+_READERS = 8
+_CHUNK = 32
+
+
+@dlt.source(name="bedrock", max_table_nesting=0)
+def bedrock_source(
+    *,
+    bucket: str,
+    prefix: str,
+    account_id: str,
+    region: str,
+    endpoint_url: str | None,
+    access_key_id: str | None,
+    secret_access_key: str | None,
+    instance: str,
+    now: datetime,
+    overlap: timedelta = timedelta(),
+) -> Sequence[DltResource]:
+    """Invocation logs of one account and region; without keys boto3's own chain is asked."""
+
+    def batches() -> Iterator[Batch]:
+        client = boto3.client(
+            "s3",
+            region_name=region,
+            endpoint_url=endpoint_url or None,
+            aws_access_key_id=access_key_id or None,
+            aws_secret_access_key=secret_access_key or None,
+            config=Config(
+                retries={"mode": "standard", "max_attempts": 5},
+                max_pool_connections=_READERS,
+                connect_timeout=10,
+                read_timeout=60,
+            ),
+        )
+        folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        logs = f"{folder}AWSLogs/{account_id}/BedrockModelInvocationLogs/{region}/"
+        yield from _read(
+            client, bucket=bucket, logs=logs, instance=instance, now=now, overlap=overlap
+        )
+
+    return rows_rejected_reads(
+        "invocations",
+        batches,
+        description="Model invocations; key (account, region, request id); cursor LastModified.",
+    )
+
+
+@dataclass(frozen=True)
+class _Object:
+    key: str
+    modified_at: datetime
+
+
+def _read(
+    client: Any, *, bucket: str, logs: str, instance: str, now: datetime, overlap: timedelta
+) -> Iterator[Batch]:
+    """Batches from objects not read yet; then moves the cursor.
+
+    LastModified has whole seconds: an object may appear in the second just read, so the keys of the
+    last hour are remembered and that hour is listed again.
+    """
+    state = dlt.current.source_state()
+    cursor = datetime.fromisoformat(state["cursor"]) if "cursor" in state else None
+    already: set[str] = set(state.get("recent_keys", [])) if not overlap else set()
+    since = cursor - max(RECENT, overlap) if cursor else None
+    listed = list(_list(client, bucket, logs, since=since, now=now))
+    fresh = [item for item in listed if item.key not in already]
+    yield from batches_of(
+        _records(client, bucket, fresh),
+        contract=INVOCATIONS,
+        source_instance=instance,
+        extracted_at=now,
+        batch_rows=BATCH_ROWS,
+    )
+    if listed:
+        newest = max(item.modified_at for item in listed)
+        state["cursor"] = newest.isoformat()
+        state["recent_keys"] = sorted(
+            item.key for item in listed if item.modified_at >= newest - RECENT
+        )
+
+
+def _records(client: Any, bucket: str, items: Sequence[_Object]) -> Iterator[tuple[str, Any]]:
+    """Where each record stands, and the record; a few objects are fetched ahead."""
+    with ThreadPoolExecutor(_READERS) as readers:
+        for start in range(0, len(items), _CHUNK):
+            chunk = items[start : start + _CHUNK]
+            contents = readers.map(lambda item: _lines(client, bucket, item.key), chunk)
+            for item, lines in zip(chunk, contents, strict=True):
+                for number, line in enumerate(lines, start=1):
+                    yield f"{item.key} line {number}", _record(line)
+                checkpoint("extract_page")
+
+
+def _list(
+    client: Any, bucket: str, logs: str, *, since: datetime | None, now: datetime
+) -> Iterator[_Object]:
+    """Log objects modified at or after `since`; later runs list only the days in question."""
+    folders = [logs]
+    if since is not None:
+        days = (now.astimezone(UTC).date() - since.date()).days
+        folders = [
+            f"{logs}{(since.date() + timedelta(days=n)).strftime('%Y/%m/%d')}/"
+            for n in range(-1, days + 2)
+        ]
+    try:
+        for folder in folders:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
+            for page in pages:
+                for item in page.get("Contents", []):
+                    key, modified_at = item["Key"], item["LastModified"].astimezone(UTC)
+                    if not key.endswith(".json.gz") or "/data/" in key:
+                        continue
+                    if since is None or modified_at >= since:
+                        yield _Object(key, modified_at)
+    except (BotoCoreError, ClientError) as error:
+        raise SourceError(f"bedrock: listing {bucket} failed: {_code(error)}") from None
+
+
+def _lines(client: Any, bucket: str, key: str) -> list[bytes]:
+    """The lines of one log object; raises SourceError where it is not the gzip it should be."""
+    try:
+        body = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except (BotoCoreError, ClientError) as error:
+        raise SourceError(f"bedrock: reading {bucket}/{key} failed: {_code(error)}") from None
+    try:
+        with GzipFile(fileobj=io.BytesIO(body)) as unzipped:
+            text = unzipped.read(MAX_OBJECT_BYTES + 1)
+    except (OSError, EOFError, zlib.error):
+        raise SourceError(f"bedrock: {bucket}/{key} is not a whole gzip file") from None
+    if len(text) > MAX_OBJECT_BYTES:
+        raise SourceError(f"bedrock: {bucket}/{key} holds more than {MAX_OBJECT_BYTES} bytes")
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def _code(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    return response["Error"]["Code"] if response else type(error).__name__
+
+
+def _record(line: bytes) -> Any:
+    """The record of a line; what is not JSON comes back as it is, and is rejected as no object."""
+    try:
+        return decode_json(line)
+    except ValueError:
+        return line.decode("utf-8", "replace")
+
+
+def _usages(body: Any) -> Iterator[Mapping[str, Any]]:
+    """The usage objects in an output body, which is an object or a list of stream events."""
+    for event in body if isinstance(body, list) else [body]:
+        for path in (("usage",), ("message", "usage"), ("metadata", "usage")):
+            usage = inside(event, *path)
+            if isinstance(usage, dict):
+                yield usage
+
+
+def _write_split(body: Any) -> tuple[Any, Any]:
+    """Cache writes by lifetime (5 minutes, 1 hour), where the body tells them; else nulls."""
+    for usage in _usages(body):
+        details = usage.get("cacheDetails")
+        if isinstance(details, list):
+            by_ttl = {
+                detail.get("ttl"): detail.get("inputTokens")
+                for detail in details
+                if isinstance(detail, dict)
+            }
+            return by_ttl.get("5m"), by_ttl.get("1h")
+        created = usage.get("cache_creation")
+        if isinstance(created, dict):
+            return (
+                created.get("ephemeral_5m_input_tokens"),
+                created.get("ephemeral_1h_input_tokens"),
+            )
+    return None, None
+
+
+def _latencies(body: Any) -> tuple[Any, Any]:
+    """Whole and first-byte latency in milliseconds, where the body tells them."""
+    if isinstance(body, list):
+        for event in reversed(body):
+            metrics = inside(event, "amazon-bedrock-invocationMetrics")
+            if metrics:
+                return inside(metrics, "invocationLatency"), inside(metrics, "firstByteLatency")
+    return inside(body, "metrics", "latencyMs"), None
+
+
+def _tags(metadata: Any) -> str | None:
+    if not isinstance(metadata, dict) or not metadata:
+        return None
+    tags = {k: v for k, v in metadata.items() if isinstance(k, str) and isinstance(v, str)}
+    return orjson.dumps(tags, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _pick(record: Mapping[str, Any]) -> Sequence[Any]:
+    """The declared columns of an invocation record, in order."""
+    body = inside(record, "output", "outputBodyJson")
+    written_5m, written_1h = _write_split(body)
+    latency_ms, first_byte_ms = _latencies(body)
+    picked = (
+        record.get("timestamp"),
+        record.get("accountId"),
+        record.get("region"),
+        record.get("requestId"),
+        record.get("operation"),
+        record.get("modelId"),
+        record.get("inferenceRegion"),
+        inside(record, "identity", "arn"),
+        record.get("errorCode"),
+        inside(record, "input", "inputTokenCount"),
+        inside(record, "input", "cacheReadInputTokenCount"),
+        inside(record, "input", "cacheWriteInputTokenCount"),
+        written_5m,
+        written_1h,
+        inside(record, "output", "outputTokenCount"),
+        latency_ms,
+        first_byte_ms,
+        _tags(record.get("requestMetadata")),
+    )
+    return (*picked, sum(value is not None for value in picked))
+
+
+_COLUMNS = (
+    Column("timestamp", UTC_TIME, required=True),
+    Column("account_id", TEXT, required=True),
+    Column("region", TEXT, required=True),
+    Column("request_id", TEXT, required=True),
+    Column("operation", TEXT),
+    Column("model_id", TEXT),
+    Column("inference_region", TEXT),
+    Column("identity_arn", TEXT),
+    Column("error_code", TEXT),
+    Column("input_token_count", INTEGER),
+    Column("cache_read_input_token_count", INTEGER),
+    Column("cache_write_input_token_count", INTEGER),
+    Column("cache_write_5m_token_count", INTEGER),
+    Column("cache_write_1h_token_count", INTEGER),
+    Column("output_token_count", INTEGER),
+    Column("latency_ms", INTEGER),
+    Column("first_byte_latency_ms", INTEGER),
+    Column("request_metadata", TEXT),
+    Column("richness", INTEGER, required=True),
+)
+
+INVOCATIONS = Contract(
+    resource="invocations",
+    columns=_COLUMNS,
+    pick=_pick,
+    known_fields=frozenset(
+        [
+            *("timestamp", "accountId", "identity", "region", "requestId", "operation"),
+            *("modelId", "input", "output", "schemaType", "schemaVersion", "inferenceRegion"),
+            *("requestMetadata", "errorCode"),
+        ]
+    ),
+)

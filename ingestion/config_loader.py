@@ -1,0 +1,299 @@
+"""The whole of `config/` as one checked value, or a `ConfigError` that names every file and line.
+
+Belongs here: which file holds what, and the order of the checks. Nothing is kept of a
+configuration that is refused: the last good one stays in force in `raw_config` (DESIGN D22).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from ingestion import config_checks as checks
+from ingestion.config_schema import (
+    Budget,
+    Customer,
+    Endpoint,
+    Entity,
+    Feature,
+    Gateway,
+    Identity,
+    ModelAlias,
+    Root,
+    Source,
+)
+from ingestion.config_tree import Node, Placed, customer_nodes, owner_nodes
+from ingestion.config_yaml import ConfigError, Document, Problem, read_yaml
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Hashes of what is declared: all of it, what decides attribution, what decides prices."""
+
+    config_version: str
+    attribution_version: str
+    pricing_version: str
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything the user declared, checked; `nodes` are both trees with the loader's own nodes."""
+
+    sources: tuple[Source, ...]
+    nodes: tuple[Node, ...]
+    features: tuple[Feature, ...]
+    identities: tuple[Identity, ...]
+    budgets: tuple[Budget, ...]
+    endpoints: tuple[Endpoint, ...]
+    gateways: tuple[Gateway, ...]
+    exempt_keys: tuple[str, ...]
+    model_aliases: tuple[ModelAlias, ...]
+    versions: Versions
+
+
+class _ExemptKeys(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    exempt_keys: tuple[str, ...] = ()
+
+
+# file -> its sections: name of the list and the type of one item.
+_LISTS: dict[str, dict[str, Any]] = {
+    "sources.yaml": {"sources": Source},
+    "entities.yaml": {"entities": Entity},
+    "customers.yaml": {"customers": Customer},
+    "features.yaml": {"features": Feature},
+    "identities.yaml": {"identities": Identity},
+    "budgets.yaml": {"budgets": Budget},
+    "webhooks.yaml": {"endpoints": Endpoint},
+    "enforcement.yaml": {"gateways": Gateway},
+    "prices.yaml": {"model_aliases": ModelAlias},
+}
+_CUSTOMER_FILE: dict[str, Any] = {"customers": Customer, "budgets": Budget}
+# Sections that are not a list of the above, read apart.
+_SINGLES: dict[str, tuple[str, ...]] = {
+    "customers.yaml": ("root",),
+    "enforcement.yaml": ("exempt_keys",),
+    "prices.yaml": ("overrides",),
+}
+
+
+def load_config(path: Path) -> Config:
+    """The configuration in the folder `path`; raises `ConfigError` with all that is wrong."""
+    documents, problems = _read_all(path)
+    found: dict[str, list[Placed[Any]]] = {
+        name: [] for sections in _LISTS.values() for name in sections
+    }
+    for document in documents:
+        sections = _LISTS.get(document.file, _CUSTOMER_FILE)
+        problems += _unknown_sections(document, sections)
+        for name, kind in sections.items():
+            placed, refused = _items(document, name, kind)
+            found[name] += placed
+            problems += refused
+    by_file = {document.file: document for document in documents}
+    root, refused = _single(by_file.get("customers.yaml"), "root", Root)
+    exempt, refused_keys = _exempt_keys(by_file.get("enforcement.yaml"))
+    problems += refused + refused_keys + _overrides(by_file.get("prices.yaml"))
+    # Checks across declarations would report the holes that a refused one leaves.
+    if problems:
+        raise ConfigError(problems)
+    config, problems = _checked(found, root, exempt)
+    if problems:
+        raise ConfigError(problems)
+    return replace(config, versions=_versions(config))
+
+
+def _read_all(path: Path) -> tuple[list[Document], list[Problem]]:
+    if not path.is_dir():
+        raise ConfigError([Problem(str(path), 1, "no such configuration folder")])
+    documents: list[Document] = []
+    problems: list[Problem] = []
+    files = sorted([*path.glob("*.y*ml"), *path.glob("customers/*.y*ml")])
+    for file in files:
+        shown_as = file.relative_to(path).as_posix()
+        if file.parent == path and shown_as not in _LISTS:
+            problems.append(Problem(shown_as, 1, f"unknown file; known: {', '.join(_LISTS)}"))
+            continue
+        try:
+            documents.append(read_yaml(file, shown_as=shown_as))
+        except ConfigError as error:
+            problems += error.problems
+    if not any(document.file == "entities.yaml" for document in documents) and not problems:
+        problems.append(Problem("entities.yaml", 1, "missing: it holds the root of the owner tree"))
+    return documents, problems
+
+
+def _unknown_sections(document: Document, sections: dict[str, Any]) -> list[Problem]:
+    if not isinstance(document.value, dict):
+        return [Problem(document.file, 1, "must be a mapping of sections")]
+    known = {*sections, *_SINGLES.get(document.file, ())}
+    return [
+        Problem(
+            document.file,
+            document.line((name,)),
+            f"unknown section {name}; known: {', '.join(sorted(known))}",
+        )
+        for name in document.value
+        if name not in known
+    ]
+
+
+def _items(document: Document, name: str, kind: Any) -> tuple[list[Placed[Any]], list[Problem]]:
+    value = document.value.get(name) if isinstance(document.value, dict) else None
+    if value is None:
+        return [], []
+    if not isinstance(value, list):
+        return [], [Problem(document.file, document.line((name,)), f"{name} must be a list")]
+    adapter = TypeAdapter(kind)
+    placed: list[Placed[Any]] = []
+    problems: list[Problem] = []
+    for index, item in enumerate(value):
+        try:
+            placed.append(Placed(adapter.validate_python(item), document, (name, index)))
+        except ValidationError as error:
+            problems += _explained(error, document, (name, index))
+    return placed, problems
+
+
+def _explained(
+    error: ValidationError, document: Document, location: tuple[str | int, ...]
+) -> Iterator[Problem]:
+    """Pydantic's findings in our words: line, field, what was expected, what stood there."""
+    for detail in error.errors(include_url=False, include_context=False):
+        parts = (*location, *detail["loc"])
+        shown = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+        text = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            text = "unknown field"
+        elif isinstance(detail["input"], str | int) and detail["type"] not in (
+            "missing",
+            "value_error",
+        ):
+            text = f"{text} (found: {str(detail['input'])[:80]!r})"
+        yield Problem(document.file, document.line(parts), f"{shown.lstrip('.')}: {text}")
+
+
+def _single(document: Document | None, name: str, kind: type[T]) -> tuple[Placed[T], list[Problem]]:
+    document = document or Document("customers.yaml", {}, None)
+    value = document.value.get(name) if isinstance(document.value, dict) else None
+    try:
+        return Placed(TypeAdapter(kind).validate_python(value or {}), document, (name,)), []
+    except ValidationError as error:
+        return Placed(kind(), document, (name,)), list(_explained(error, document, (name,)))
+
+
+def _exempt_keys(document: Document | None) -> tuple[tuple[str, ...], list[Problem]]:
+    if document is None or not isinstance(document.value, dict):
+        return (), []
+    try:
+        said = _ExemptKeys.model_validate({"exempt_keys": document.value.get("exempt_keys") or ()})
+    except ValidationError as error:
+        return (), list(_explained(error, document, ()))
+    return said.exempt_keys, []
+
+
+def _overrides(document: Document | None) -> list[Problem]:
+    # A price that is accepted and not applied would be worse than one that is refused.
+    if (
+        document is None
+        or not isinstance(document.value, dict)
+        or not document.value.get("overrides")
+    ):
+        return []
+    return [
+        Problem(
+            document.file,
+            document.line(("overrides",)),
+            "overrides are not supported yet: leave it empty",
+        )
+    ]
+
+
+def _checked(
+    found: dict[str, list[Placed[Any]]], root: Placed[Root], exempt_keys: tuple[str, ...]
+) -> tuple[Config, list[Problem]]:
+    owners, problems = owner_nodes(found["entities"])
+    customers, customer_problems = customer_nodes(root, found["customers"])
+    problems += customer_problems
+    nodes = {placed.value.id: placed.value for placed in (*owners, *customers)}
+    plain = {name: tuple(placed.value for placed in items) for name, items in found.items()}
+    problems += checks.id_problems(
+        {
+            "source": found["sources"],
+            "node": [*owners, *customers],
+            "feature": found["features"],
+            "budget": found["budgets"],
+            "endpoint": found["endpoints"],
+            "gateway": found["gateways"],
+        }
+    )
+    problems += checks.email_problems([*owners, *customers])
+    problems += checks.source_problems(found["sources"], nodes)
+    problems += checks.identity_problems(
+        found["identities"], sources=plain["sources"], nodes=nodes, features=plain["features"]
+    )
+    problems += checks.budget_problems(found["budgets"], nodes)
+    problems += checks.outward_problems(
+        found["endpoints"], found["gateways"], sources=plain["sources"], nodes=nodes
+    )
+    problems += checks.alias_problems(found["model_aliases"])
+    config = Config(
+        sources=plain["sources"],
+        nodes=tuple(nodes.values()),
+        features=plain["features"],
+        identities=plain["identities"],
+        budgets=tuple(_expanded(plain["budgets"], nodes)),
+        endpoints=plain["endpoints"],
+        gateways=plain["gateways"],
+        exempt_keys=exempt_keys,
+        model_aliases=plain["model_aliases"],
+        versions=Versions("", "", ""),
+    )
+    return config, problems
+
+
+def _expanded(budgets: tuple[Budget, ...], nodes: dict[str, Node]) -> Iterator[Budget]:
+    for budget in budgets:
+        if budget.each is None:
+            yield budget
+        for node in checks.expanded_to(budget, nodes):
+            yield budget.model_copy(
+                update={"id": f"{budget.id}-{node.id}", "entity": node.id, "each": None}
+            )
+
+
+def _versions(config: Config) -> Versions:
+    attribution = [
+        [
+            (
+                s.id,
+                s.entity_from,
+                s.customer_from,
+                s.auto_create,
+                s.default_entity,
+                s.default_customer,
+            )
+            for s in config.sources
+        ],
+        [(n.id, n.tree, n.type, n.email, n.parents) for n in config.nodes],
+        [feature.id for feature in config.features],
+        config.identities,
+    ]
+    pricing = [
+        [(s.id, s.cost_policy, s.evidence_layer) for s in config.sources],
+        config.model_aliases,
+    ]
+    whole = [getattr(config, name) for name in config.__dataclass_fields__ if name != "versions"]
+    return Versions(version_of(whole), version_of(attribution), version_of(pricing))
+
+
+def version_of(value: Any) -> str:
+    """The sha256 of a declaration's canonical JSON: equal content, equal version."""
+    text = json.dumps(TypeAdapter(Any).dump_python(value, mode="json"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,300 @@
+"""What each file of `config/` may say: one frozen model a declaration, unknown fields refused.
+
+Belongs here: shapes, and rules that one declaration can be judged by alone. Does not belong here:
+anything that needs a second declaration (`config_checks`), reading files (`config_loader`).
+"""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+from zoneinfo import available_timezones
+
+import pyarrow as pa
+import pyarrow.compute
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,127}$")]
+Text = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+]
+Email = Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+Money = Annotated[Decimal, Field(max_digits=20, decimal_places=6)]
+OwnerField = Literal[
+    "raw_agent", "raw_user", "raw_team", "raw_workspace", "raw_organization", "raw_application",
+    "raw_key_alias", "raw_key_hash",
+]  # fmt: skip
+CustomerField = Literal[
+    "raw_customer", "raw_organization", "raw_workspace", "raw_team", "raw_user", "raw_key_alias",
+    "raw_key_hash",
+]  # fmt: skip
+AnyField = Literal[OwnerField, CustomerField, "raw_feature"]
+Dimension = Literal["owner", "customer", "feature"]
+EventType = Literal[
+    "*", "budget.threshold_reached", "budget.threshold_recovered", "budget.forecast_exceeded",
+    "wallet.threshold_reached", "wallet.threshold_recovered", "spend.burn_rate_exceeded",
+    "spend.anomaly_detected", "trust.threshold_reached", "trust.threshold_recovered",
+    "margin.threshold_reached", "margin.threshold_recovered", "price.changed", "source.failed",
+    "source.recovered", "period.closed", "limit.applied", "limit.released", "limit.held",
+    "limit.override_detected", "test.ping",
+]  # fmt: skip
+
+
+def _quarter_hour(at: datetime) -> datetime:
+    # Roll-ups are by 15 minutes (DESIGN D23): a range that starts between two could not be summed.
+    at = at.astimezone(UTC)
+    if at.minute % 15 or at.second or at.microsecond:
+        raise ValueError("must fall on a quarter of an hour, for example 2026-11-02T00:15:00Z")
+    return at
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_quarter_hour)]
+
+
+class _Declared(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Dated(_Declared):
+    valid_from_at: Moment | None = None
+    valid_to_at: Moment | None = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if self.valid_from_at and self.valid_to_at and self.valid_from_at >= self.valid_to_at:
+            raise ValueError("valid_from_at must be before valid_to_at")
+        return self
+
+
+class _Source(_Declared):
+    id: Id
+    enabled: bool = True
+    evidence_layer: Literal["gateway", "observability", "provider_log", "saas"]
+    cost_policy: Literal["trust_reported", "reprice"] = "trust_reported"
+    entity_from: tuple[OwnerField, ...] = ("raw_agent", "raw_user", "raw_team", "raw_key_alias")
+    customer_from: tuple[CustomerField, ...] = ("raw_customer",)
+    auto_create: bool = False
+    default_entity: Id | None = None
+    default_customer: Id | None = None
+
+
+class LiteLLMSource(_Source):
+    """One LiteLLM proxy, read over HTTP."""
+
+    system: Literal["litellm"]
+    base_url_env: EnvName
+    api_key_env: EnvName
+
+
+class BedrockSource(_Source):
+    """Bedrock's invocation logs of one account and region, read from their bucket."""
+
+    system: Literal["bedrock"]
+    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!_.*'()/-]*$")] = ""
+    account_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+    endpoint_url_env: EnvName | None = None
+    access_key_id_env: EnvName | None = None
+    secret_access_key_env: EnvName | None = None
+
+
+Source = Annotated[LiteLLMSource | BedrockSource, Field(discriminator="system")]
+
+
+class OwnerContact(_Declared):
+    """The person or group that answers for an entity, and where to reach them."""
+
+    name: Text
+    channel: Text | None = None
+
+
+class Parent(_Dated):
+    """One dated edge of a tree, half-open; an open end is left out."""
+
+    parent: Id
+
+
+class Entity(_Declared):
+    """One node of the owner tree; the root is the one with neither `parent` nor `parents`."""
+
+    id: Id
+    type: Literal["organisation", "workspace", "team", "user", "agent", "application"]
+    name: Text | None = None
+    email: Email | None = None
+    owner: OwnerContact | None = None
+    cost_center: Text | None = None
+    parent: Id | None = None
+    parents: tuple[Parent, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> Self:
+        if self.parent and self.parents:
+            raise ValueError("say either parent or parents (dated), not both")
+        return self
+
+
+class Customer(_Declared):
+    """One node of the customer tree; without a parent it hangs under the root."""
+
+    id: Id
+    type: Literal["customer", "workspace", "user"] = "customer"
+    name: Text | None = None
+    email: Email | None = None
+    owner: OwnerContact | None = None
+    cost_center: Text | None = None
+    parent: Id | None = None
+    parents: tuple[Parent, ...] = ()
+
+    _one_way_to_say_it = Entity._one_way_to_say_it
+
+
+class Root(_Declared):
+    """The root of the customer tree."""
+
+    id: Id = "customers"
+    name: Text = "Customers"
+
+
+class Feature(_Declared):
+    """Something a customer uses that spends on models."""
+
+    id: Id
+    name: Text | None = None
+
+
+class Identity(_Declared):
+    """One rule from a source's identifier to a node: by value, pattern, id or e-mail."""
+
+    dimension: Dimension = "owner"
+    source: Id | Literal["*"] = "*"
+    field: AnyField
+    value: Text | tuple[Text, ...] | None = None
+    pattern: Text | None = None
+    match: Literal["same_id", "email"] | None = None
+    prefix: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,40}$")] | None = None
+    target: Id | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if sum(way is not None for way in (self.value, self.pattern, self.match)) != 1:
+            raise ValueError("say exactly one of value, pattern and match")
+        if (self.target is None) != (self.match is not None):
+            raise ValueError("value and pattern need a target; match finds its own")
+        if self.prefix is not None and self.match != "same_id":
+            raise ValueError("prefix belongs to match: same_id")
+        if self.pattern is not None:
+            _refuse_unsafe(self.pattern)
+        return self
+
+
+def _refuse_unsafe(pattern: str) -> None:
+    # RE2 answers in linear time: no look-around, no back reference. The warehouse runs it too.
+    if re.search(r"\(\?[^:]", pattern):
+        raise ValueError("pattern: of the (?…) groups only (?:…) means the same everywhere")
+    try:
+        pa.compute.match_substring_regex(pa.array(["x"]), pattern=f"^(?:{pattern})$")
+    except pa.ArrowInvalid:
+        raise ValueError("pattern is not a regular expression in RE2 syntax") from None
+
+
+class Thresholds(_Declared):
+    """Levels of a budget, as shares of its amount or in dollars; equality fires."""
+
+    unit: Literal["share", "usd"] = "share"
+    info: Money | None = None
+    warning: Money | None = None
+    critical: Money | None = None
+
+
+class Budget(_Dated):
+    """What an entity may spend in a period, and what happens on the way there."""
+
+    id: Id
+    entity: Id | None = None
+    each: Literal["workspace", "team", "user", "agent", "application", "customer"] | None = None
+    enabled: bool = True
+    scope: Literal["individual", "consolidated"] = "consolidated"
+    measure: Literal["cost"] = "cost"
+    condition: Literal["above", "below"] = "above"
+    period: Literal["day", "week", "month", "quarter", "year"]
+    timezone: str = "UTC"
+    amount: Money
+    thresholds: Thresholds = Thresholds()
+    mode: Literal["observe", "soft", "hard"] = "observe"
+    actions: tuple[Literal["block"], ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.entity is None) == (self.each is None):
+            raise ValueError("say either entity or each")
+        if self.timezone not in available_timezones():
+            raise ValueError(f"timezone is not an IANA name: {self.timezone}")
+        if self.condition == "below":
+            raise ValueError("a spend budget alerts above its thresholds, never below")
+        levels = [self.thresholds.info, self.thresholds.warning, self.thresholds.critical]
+        present = [level for level in levels if level is not None]
+        if self.enabled and not present:
+            raise ValueError(
+                "thresholds: an enabled budget needs at least one (or say enabled: false)"
+            )
+        if self.thresholds.warning is not None and self.thresholds.critical is None:
+            raise ValueError("thresholds: a warning needs a critical")
+        if present != sorted(present):
+            raise ValueError("thresholds: the order is info <= warning <= critical")
+        if self.actions and self.mode != "hard":
+            raise ValueError("actions belong to mode: hard")
+        if self.actions and self.thresholds.critical is None:
+            raise ValueError("actions start at critical: thresholds has none")
+        return self
+
+
+class Endpoint(_Declared):
+    """Where webhooks go. Its secret is always named by environment variable, never written."""
+
+    id: Id
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$")] | None = None
+    url_env: EnvName | None = None
+    secret_env: EnvName
+    secret_env_previous: EnvName | None = None
+    events: tuple[EventType, ...]
+    entities: tuple[Id, ...] = ()
+    enabled: bool = True
+    allow_insecure: bool = False
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if not self.events:
+            raise ValueError("events names none: say '*' for all, or enabled: false")
+        if (self.url is None) == (self.url_env is None):
+            raise ValueError("say either url or url_env")
+        if self.url is not None and self.url.startswith("http:") and not self.allow_insecure:
+            raise ValueError("url: plain http needs allow_insecure: true")
+        return self
+
+
+class Gateway(_Declared):
+    """A gateway whose keys may be limited. A person arms it in the ops store, config never does."""
+
+    id: Id
+    system: Literal["litellm"]
+    base_url_env: EnvName
+    admin_key_env: EnvName
+
+
+class ModelAlias(_Dated):
+    """A model name as a source writes it, and the catalogue's name for it."""
+
+    provider: Text
+    model: Text
+    target_provider: Text
+    target_model: Text

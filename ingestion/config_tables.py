@@ -1,0 +1,255 @@
+"""The checked configuration as rows of `raw_config`: one load a version, all or nothing (DESIGN
+D22).
+
+A row is one declaration. Every table of a load carries the same `config_version`; staging reads
+the newest load that dlt completed. An unchanged configuration loads nothing. Run alone:
+`pipeline_for("config", instance=None, home=…).run(config_source(load_config(path),
+extracted_at=…))`.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.extract import DltResource
+
+from ingestion.config_checks import threshold_usd, values_of
+from ingestion.config_loader import Config, version_of
+from ingestion.config_schema import Identity
+from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME
+
+Rows = Iterator[tuple[Any, ...]]
+_QUANTUM = Decimal("1e-15")
+
+# table -> its columns; the rows of each come from the function of the same name below.
+_COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
+    "sources": (
+        ("source_instance", TEXT),
+        ("system", TEXT),
+        ("is_enabled", pa.bool_()),
+        ("evidence_layer", TEXT),
+        ("cost_policy", TEXT),
+        ("entity_from_json", TEXT),
+        ("customer_from_json", TEXT),
+        ("default_entity_key", TEXT),
+        ("default_customer_key", TEXT),
+        ("auto_create", pa.bool_()),
+    ),
+    "source_fields": (
+        ("source_instance", TEXT),
+        ("dimension", TEXT),
+        ("field", TEXT),
+        ("position", INTEGER),
+    ),
+    "entities": (
+        ("entity_key", TEXT),
+        ("tree", TEXT),
+        ("entity_type", TEXT),
+        ("entity_name", TEXT),
+        ("email", TEXT),
+        ("owner_name", TEXT),
+        ("owner_channel", TEXT),
+        ("cost_center", TEXT),
+    ),
+    "entity_parents": (
+        ("entity_key", TEXT),
+        ("parent_key", TEXT),
+        ("valid_from_at", UTC_TIME),
+        ("valid_to_at", UTC_TIME),
+    ),
+    "features": (("feature_key", TEXT), ("feature_name", TEXT)),
+    "identities": (
+        ("rule_number", INTEGER),
+        ("dimension", TEXT),
+        ("source_instance", TEXT),
+        ("field", TEXT),
+        ("match_kind", TEXT),
+        ("match_value", TEXT),
+        ("target_key", TEXT),
+    ),
+    "budgets": (
+        ("budget_id", TEXT),
+        ("budget_version", TEXT),
+        ("entity_key", TEXT),
+        ("scope", TEXT),
+        ("measure", TEXT),
+        ("period", TEXT),
+        ("timezone", TEXT),
+        ("amount_usd", MONEY),
+        ("info_threshold_usd", MONEY),
+        ("warning_threshold_usd", MONEY),
+        ("critical_threshold_usd", MONEY),
+        ("mode", TEXT),
+        ("action", TEXT),
+        ("valid_from_at", UTC_TIME),
+        ("valid_to_at", UTC_TIME),
+    ),
+    "model_aliases": (
+        ("provider", TEXT),
+        ("model_raw", TEXT),
+        ("target_provider", TEXT),
+        ("target_model", TEXT),
+        ("valid_from_at", UTC_TIME),
+        ("valid_to_at", UTC_TIME),
+    ),
+    "versions": (("attribution_version", TEXT), ("pricing_version", TEXT)),
+}
+TABLES = tuple(_COLUMNS)
+
+
+@dlt.source(name="config", max_table_nesting=0)
+def config_source(config: Config, *, extracted_at: datetime) -> list[DltResource]:
+    """Every declaration, appended as one load whenever any of them changed."""
+    return [_resource(name, config, extracted_at) for name in TABLES]
+
+
+def config_tables(config: Config, *, extracted_at: datetime) -> dict[str, pa.Table]:
+    """Each table of `raw_config` as Arrow, with the configuration's version in every row."""
+    return {name: _table(name, config, extracted_at) for name in TABLES}
+
+
+def _resource(name: str, config: Config, extracted_at: datetime) -> DltResource:
+    def rows() -> Iterator[Any]:
+        state = dlt.current.resource_state()
+        if state.get("config_version") == config.versions.config_version:
+            return
+        table = _table(name, config, extracted_at)
+        # An empty section yields its table too: staging reads every one.
+        yield table
+        state["config_version"] = config.versions.config_version
+
+    rows.__doc__ = _ROWS[name].__doc__
+    return dlt.resource(rows, name=name, write_disposition="append")
+
+
+def _table(name: str, config: Config, extracted_at: datetime) -> pa.Table:
+    stamp = (config.versions.config_version, extracted_at)
+    columns = (*_COLUMNS[name], ("config_version", TEXT), ("extracted_at", UTC_TIME))
+    schema = pa.schema([pa.field(column, kind) for column, kind in columns])
+    rows = [(*row, *stamp) for row in _ROWS[name](config)]
+    values = list(zip(*rows, strict=True)) or [()] * len(columns)
+    arrays = [pa.array(v, field.type) for v, field in zip(values, schema, strict=True)]
+    return pa.table(arrays, schema=schema)
+
+
+def _sources(config: Config) -> Rows:
+    """One row a source instance: is it read, how is its cost taken, what attributes it."""
+    for s in config.sources:
+        yield (
+            s.id,
+            s.system,
+            s.enabled,
+            s.evidence_layer,
+            s.cost_policy,
+            json.dumps(s.entity_from),
+            json.dumps(s.customer_from),
+            s.default_entity,
+            s.default_customer,
+            s.auto_create,
+        )
+
+
+def _source_fields(config: Config) -> Rows:
+    """One row a field that a source is attributed by, in the order they are tried."""
+    for source in config.sources:
+        fields = {
+            "owner": source.entity_from,
+            "customer": source.customer_from,
+            "feature": ("raw_feature",),
+        }
+        for dimension, names in fields.items():
+            for position, name in enumerate(names):
+                yield source.id, dimension, name, position
+
+
+def _entities(config: Config) -> Rows:
+    """One row a node of either tree, with the loader's own unattributed and internal nodes."""
+    for node in config.nodes:
+        owner = (node.owner.name, node.owner.channel) if node.owner else (None, None)
+        yield node.id, node.tree, node.type, node.name, node.email, *owner, node.cost_center
+
+
+def _entity_parents(config: Config) -> Rows:
+    """One row a dated edge of a tree, half-open; null is open."""
+    for node in config.nodes:
+        for edge in node.parents:
+            yield node.id, edge.parent, edge.valid_from_at, edge.valid_to_at
+
+
+def _features(config: Config) -> Rows:
+    """One row a feature that customers use."""
+    for feature in config.features:
+        yield feature.id, feature.name or feature.id
+
+
+def _identities(config: Config) -> Rows:
+    """One row a rule and value, numbered as written; match_value of `same_id` is a prefix."""
+    number = 0
+    for rule in config.identities:
+        for kind, match_value in _matches(rule):
+            number += 1
+            yield number, rule.dimension, rule.source, rule.field, kind, match_value, rule.target
+
+
+def _matches(rule: Identity) -> Iterator[tuple[str, str | None]]:
+    if rule.pattern is not None:
+        yield "pattern", rule.pattern
+    elif rule.match is not None:
+        yield rule.match, (rule.prefix or "") if rule.match == "same_id" else None
+    for value in values_of(rule):
+        yield "value", value
+
+
+def _budgets(config: Config) -> Rows:
+    """One row an enabled budget of one entity, thresholds in dollars; an edit is a new version."""
+    for budget in config.budgets:
+        if not budget.enabled:
+            continue
+        levels = [threshold_usd(budget, level) for level in ("info", "warning", "critical")]
+        yield (
+            budget.id,
+            version_of(budget)[:16],
+            budget.entity,
+            budget.scope,
+            budget.measure,
+            budget.period,
+            budget.timezone,
+            _money(budget.amount),
+            *(_money(level) for level in levels),
+            budget.mode,
+            next(iter(budget.actions), None),
+            budget.valid_from_at,
+            budget.valid_to_at,
+        )
+
+
+def _model_aliases(config: Config) -> Rows:
+    """One row a model name as a source writes it, and the catalogue's name for it."""
+    for a in config.model_aliases:
+        yield a.provider, a.model, a.target_provider, a.target_model, a.valid_from_at, a.valid_to_at
+
+
+def _versions(config: Config) -> Rows:
+    """One row a load: what changed is told from the hashes of the load before."""
+    yield config.versions.attribution_version, config.versions.pricing_version
+
+
+def _money(amount: Decimal | None) -> Decimal | None:
+    return None if amount is None else amount.quantize(_QUANTUM)
+
+
+_ROWS: dict[str, Callable[[Config], Rows]] = {
+    "sources": _sources,
+    "source_fields": _source_fields,
+    "entities": _entities,
+    "entity_parents": _entity_parents,
+    "features": _features,
+    "identities": _identities,
+    "budgets": _budgets,
+    "model_aliases": _model_aliases,
+    "versions": _versions,
+}

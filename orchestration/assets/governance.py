@@ -1,0 +1,196 @@
+"""What is done about the marts: alerts evaluated, webhooks delivered, gateway limits set.
+
+Thin: reading the published marts, calling governance and enforcement, and showing what they did.
+"""
+
+import os
+import random
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dlt import build_dlt_asset_specs
+from sqlalchemy import Engine
+
+from ingestion.config_loader import Config
+from ingestion.pipeline import few_collections, pipeline_for
+from orchestration import settings
+from orchestration.assets.raw import RawTranslator
+from orchestration.automation import DISPATCH_POOL, WAREHOUSE_POOL
+from orchestration.declared import declared_config
+from orchestration.enforcement.gateway import Gateway
+from orchestration.enforcement.litellm import LiteLLMGateway
+from orchestration.enforcement.reconcile import Rules, reconcile
+from orchestration.governance.budgets import read_budgets
+from orchestration.governance.endpoints import EndpointConfig, sync_endpoints
+from orchestration.governance.evaluate import evaluate
+from orchestration.governance.webhooks import dispatch
+from orchestration.ops.mirror import ops_source
+from orchestration.ops.store import open_store
+from orchestration.warehouse import published_marts, writer_lock
+
+ALERTS_KEY = dg.AssetKey("alert_transitions")
+DELIVERIES_KEY = dg.AssetKey("webhook_deliveries")
+LIMITS_KEY = dg.AssetKey("gateway_limits")
+_DELIVERIES_A_RUN = 1_000
+
+
+def outbound_assets(
+    *, published: dg.AssetKey, condition: dg.AutomationCondition | None
+) -> list[dg.AssetsDefinition]:
+    """The three outbound assets, downstream of the published marts."""
+    common: dict[str, Any] = {
+        "group_name": "outbound",
+        "owners": ["team:data-platform"],
+        "automation_condition": condition,
+    }
+
+    @dg.asset(key=ALERTS_KEY, deps=[published], kinds={"sqlite"}, **common)
+    def alert_transitions() -> dg.MaterializeResult:
+        """Changes of budget state at the newest snapshot, with their messages, in one commit."""
+        engine = _store()
+        config = declared_config()
+        if config is not None:
+            sync_endpoints(engine, [EndpointConfig(**_fields(each)) for each in config.endpoints])
+        with published_marts(settings.marts_path()) as connection:
+            reading = read_budgets(connection)
+        done = evaluate(engine, reading=reading)
+        return dg.MaterializeResult(
+            metadata={
+                "snapshot": done.snapshot_id,
+                "transitions": len(done.transitions),
+                "messages": done.messages,
+                "data_errors": list(done.data_errors),
+                "held": list(done.held),
+                "changes": _table(
+                    {
+                        "budget": each.alert_id,
+                        "from": each.from_level,
+                        "to": each.to_level,
+                        "used_usd": f"{each.value:.2f}" if each.value is not None else "",
+                        "limit_usd": f"{each.limit_usd:.2f}" if each.limit_usd is not None else "",
+                        "baseline": each.baseline,
+                        "late": each.late,
+                    }
+                    for each in done.transitions
+                ),
+            }
+        )
+
+    @dg.asset(key=DELIVERIES_KEY, deps=[ALERTS_KEY], kinds={"http"}, pool=DISPATCH_POOL, **common)
+    def webhook_deliveries() -> dg.MaterializeResult:
+        """Messages that were due, sent and recorded."""
+        done = dispatch(
+            _store(),
+            now=settings.now,
+            environ=os.environ,
+            limit=_DELIVERIES_A_RUN,
+            worker=f"{socket.gethostname()}-{os.getpid()}",
+            jitter=random.Random(),
+        )
+        return dg.MaterializeResult(
+            metadata={
+                "delivered": done.count("delivered"),
+                "to_be_retried": done.count("pending"),
+                "dead": done.count("dead"),
+                "needs_a_person": list(done.alerts),
+                "not_ready": dict(done.not_ready),
+                "attempts": _table(
+                    {
+                        "message": each.message_id,
+                        "endpoint": each.endpoint_id,
+                        "event": each.event_type,
+                        "attempt": each.n,
+                        "answer": each.status_code or each.error_class or "",
+                        "status": each.status,
+                    }
+                    for each in done.attempts
+                ),
+            }
+        )
+
+    @dg.asset(key=LIMITS_KEY, deps=[ALERTS_KEY], kinds={"litellm"}, **common)
+    def gateway_limits() -> dg.MaterializeResult:
+        """Keys brought to what budgets ask for: a plan, unless a person armed the gateway."""
+        config = declared_config()
+        actions = reconcile(
+            _store(),
+            gateways=_gateways(config, os.environ) if config else {},
+            now=settings.now,
+            by="meterhouse",
+            rules=Rules(),
+        )
+        return dg.MaterializeResult(
+            metadata={
+                "actions": len(actions),
+                "written": sum(1 for each in actions if not each.dry_run),
+                "plan": _table(
+                    {
+                        "gateway": each.gateway,
+                        "key": each.key_alias or each.key_ref[:12],
+                        "step": each.step,
+                        "result": each.result,
+                        "dry_run": each.dry_run,
+                        "why": each.why,
+                    }
+                    for each in actions
+                ),
+            }
+        )
+
+    return [alert_transitions, webhook_deliveries, gateway_limits]
+
+
+def mirror_assets() -> dg.AssetsDefinition:
+    """What the ops store recorded, appended to raw_ops."""
+    specs = build_dlt_asset_specs(
+        dlt_source=ops_source(_store),
+        dlt_pipeline=pipeline_for("ops", instance=None, home=settings.home()),
+        dagster_dlt_translator=RawTranslator(
+            system="ops", group="raw/ops", kinds={"sqlite"}, freshness=None
+        ),
+    )
+
+    @dg.multi_asset(
+        name="mirror_ops",
+        specs=[
+            spec.replace_attributes(deps=[ALERTS_KEY, DELIVERIES_KEY, LIMITS_KEY]) for spec in specs
+        ],
+        pool=WAREHOUSE_POOL,
+        required_resource_keys={"dlt"},
+    )
+    def mirror_ops(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        with writer_lock(settings.home()), few_collections():
+            yield from context.resources.dlt.run(
+                context=context,
+                dlt_source=ops_source(_store),
+                dlt_pipeline=pipeline_for("ops", instance=None, home=settings.home()),
+            )
+
+    return mirror_ops
+
+
+def _store() -> Engine:
+    return open_store(settings.ops_url())
+
+
+def _fields(declared: Any) -> dict[str, Any]:
+    return {name: getattr(declared, name) for name in type(declared).model_fields}
+
+
+def _gateways(config: Config, environ: Mapping[str, str]) -> dict[str, Gateway]:
+    """Clients of the gateways whose admin key is in the environment; others are only planned."""
+    gateways: dict[str, Gateway] = {}
+    for each in config.gateways:
+        base_url, admin_key = environ.get(each.base_url_env), environ.get(each.admin_key_env)
+        if base_url and admin_key:
+            gateways[each.id] = LiteLLMGateway(
+                base_url, admin_key=admin_key, changed_by="meterhouse"
+            )
+    return gateways
+
+
+def _table(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:
+    listed = [dg.TableRecord(dict(row)) for row in rows]
+    return dg.MetadataValue.table(listed) if listed else dg.MetadataValue.text("nothing")

@@ -1,0 +1,172 @@
+"""The dbt models as Dagster assets, built in one dbt invocation a pass, and the published marts."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DagsterDbtTranslatorSettings,
+    DbtCliResource,
+    DbtProject,
+    dbt_assets,
+)
+
+from ingestion.checkpoints import checkpoint
+from ingestion.declared_tables import declare_tables
+from ingestion.passes import begin_pass
+from orchestration import settings
+from orchestration.automation import MARTS_FRESHNESS, WAREHOUSE_POOL
+from orchestration.warehouse import building_marts, publish_marts, writer_lock
+
+OPS_TAG = "ops"
+PASSES_KEY = ["raw", "run", "passes"]
+# dbt schemas whose models are marts, and so are published.
+MART_SCHEMAS = ("core", "spend", "budgets", "wallets", "margin", "trust", "focus")
+
+
+def dbt_project() -> DbtProject:
+    """The dbt project; its manifest and logs lie under the home."""
+    return DbtProject(
+        project_dir=settings.DBT_PROJECT_DIR,
+        profiles_dir=settings.DBT_PROJECT_DIR,
+        target_path=Path(os.path.relpath(_target_path(), settings.DBT_PROJECT_DIR)),
+    )
+
+
+def _target_path() -> Path:
+    return settings.home() / "dbt" / "target"
+
+
+def dbt_cli(project: DbtProject) -> DbtCliResource:
+    """The dbt of this environment, whatever the PATH says."""
+    return DbtCliResource(
+        project_dir=project,
+        profiles_dir=str(settings.DBT_PROJECT_DIR),
+        dbt_executable=str(Path(sys.executable).with_name("dbt")),
+    )
+
+
+def prepare_manifest(project: DbtProject) -> None:
+    """Parses the project when the manifest is missing or older than it (no database is opened)."""
+    sources = [
+        path
+        for pattern in ("**/*.sql", "**/*.yml")
+        for path in settings.DBT_PROJECT_DIR.glob(pattern)
+        if not {"target", "logs"} & set(path.relative_to(settings.DBT_PROJECT_DIR).parts)
+    ]
+    newest = max(path.stat().st_mtime for path in sources)
+    manifest = project.manifest_path
+    if not manifest.exists() or manifest.stat().st_mtime < newest:
+        dbt_cli(project).cli(["parse", "--quiet"], target_path=_target_path()).wait()
+
+
+class ModelTranslator(DagsterDbtTranslator):
+    """Models keep dagster-dbt's key `<schema>/<model>`; only groups and policy are set here."""
+
+    def __init__(self, condition: dg.AutomationCondition | None) -> None:
+        super().__init__(
+            settings=DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True)
+        )
+        self._condition = condition
+
+    def get_asset_spec(
+        self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetSpec:
+        """The spec of one model."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        node = manifest.get("nodes", {}).get(unique_id)
+        if node is None:
+            return spec
+        is_mart = "marts" in node["fqn"]
+        layer = "marts" if is_mart else node["fqn"][1]
+        return spec.replace_attributes(
+            group_name=f"{layer}/{node['fqn'][2]}",
+            automation_condition=self._condition,
+            freshness_policy=MARTS_FRESHNESS if is_mart else None,
+        )
+
+
+def model_assets(
+    project: DbtProject, *, condition: dg.AutomationCondition | None
+) -> list[dg.AssetsDefinition]:
+    """The pass under way and every model that is not fed by the ops store."""
+    translator = ModelTranslator(condition)
+
+    @dbt_assets(
+        manifest=project.manifest_path,
+        exclude=f"tag:{OPS_TAG}",
+        name="build_models",
+        dagster_dbt_translator=translator,
+        project=project,
+        pool=WAREHOUSE_POOL,
+    )
+    def build_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        home = settings.home()
+        with writer_lock(home):
+            # The pass begins here, and only here: each build has a number of its own, so that no
+            # model mistakes new rows for rows it has seen (DESIGN D18, D19).
+            pass_id = begin_pass(home, as_of=settings.now())
+            declare_tables(home)
+            context.log.info(f"pass {pass_id}")
+            yield from _build(context, dbt)
+
+    return [build_models]
+
+
+def ops_model_assets(project: DbtProject) -> dg.AssetsDefinition:
+    """The models fed by the mirrored ops store; built after the outbound assets."""
+
+    @dbt_assets(
+        manifest=project.manifest_path,
+        select=f"tag:{OPS_TAG}",
+        name="build_ops_models",
+        dagster_dbt_translator=ModelTranslator(None),
+        project=project,
+        pool=WAREHOUSE_POOL,
+    )
+    def build_ops_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        with writer_lock(settings.home()):
+            yield from _build(context, dbt)
+
+    return build_ops_models
+
+
+def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+    invocation = dbt.cli(["build"], context=context, target_path=_target_path())
+    for event in invocation.stream():
+        checkpoint("dbt")
+        yield event
+
+
+def publishing_asset(
+    key: list[str], *, deps: list[dg.AssetKey], description: str, condition: Any
+) -> dg.AssetsDefinition:
+    """An asset that publishes the marts as they were built."""
+
+    @dg.asset(
+        key=key,
+        deps=deps,
+        group_name="published",
+        kinds={"duckdb"},
+        owners=["team:data-platform"],
+        pool=WAREHOUSE_POOL,
+        description=description,
+        automation_condition=condition,
+    )
+    def publish(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        home = settings.home()
+        with writer_lock(home):
+            size = publish_marts(home, to=settings.marts_path())
+        return dg.MaterializeResult(
+            metadata={
+                "path": dg.MetadataValue.path(str(settings.marts_path())),
+                "size_bytes": size,
+                "built_in": dg.MetadataValue.path(str(building_marts(home))),
+            }
+        )
+
+    return publish

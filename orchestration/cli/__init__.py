@@ -1,0 +1,18 @@
+"""`meterhouse`: one module a command."""
+
+import click
+
+from orchestration.cli.demo import demo
+from orchestration.cli.ops import ops
+from orchestration.cli.run import run
+from orchestration.cli.sandbox import sandbox
+from orchestration.cli.ui import ui
+
+
+@click.group()
+def main() -> None:
+    """The open AI-cost platform for data teams."""
+
+
+for command in (demo, ops, run, sandbox, ui):
+    main.add_command(command)

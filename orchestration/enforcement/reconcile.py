@@ -1,0 +1,255 @@
+"""Keys at the gateways brought to what ought to stand, one step a key, and a list of what was done.
+
+Dry run unless a person armed the gateway in the ops store: then everything is read and planned,
+and nothing is written. A gateway without a configured client is planned without being read.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import Engine
+
+from orchestration.enforcement import acting
+from orchestration.enforcement.acting import Respected, Turn, TurnLost
+from orchestration.enforcement.gateway import (
+    Gateway,
+    GatewayRefused,
+    GatewayUnavailable,
+    KeyGone,
+    KeyState,
+)
+from orchestration.enforcement.policy import Observed, Phase, Plan, Verb, needs_reading, plan
+from orchestration.ops import lease, reconciler
+from orchestration.ops.lease import holder_name
+from orchestration.ops.people import armed_gateways
+from orchestration.ops.reconciler import Limit
+from orchestration.ops.store import reading, writing
+
+_LOG = logging.getLogger(__name__)
+_UNAVAILABLE_AT_MOST = 3
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How long a person's change is respected: for a time, or until this share more is used."""
+
+    override_for: timedelta = timedelta(hours=4)
+    override_growth_ratio: Decimal = Decimal("0.1")
+
+
+@dataclass(frozen=True)
+class Action:
+    """What was done, planned or found for one key."""
+
+    gateway: str
+    key_ref: str
+    key_alias: str | None
+    generation: int
+    step: str
+    result: str  # planned | verified | pending_verify | unknown | refused | gone | recorded
+    why: str
+    dry_run: bool
+
+
+def reconcile(
+    engine: Engine,
+    *,
+    gateways: Mapping[str, Gateway],
+    now: Callable[[], datetime],
+    by: str,
+    rules: Rules,
+) -> list[Action]:
+    """One reconciliation of every gateway; those whose turn another process has are left to it."""
+    with reading(engine) as connection:
+        names = reconciler.gateways_with_limits(connection)
+    actions: list[Action] = []
+    for name in names:
+        with writing(engine) as connection:
+            fence = lease.acquire(
+                connection,
+                name=f"reconcile:{name}",
+                holder=holder_name(),
+                now=now(),
+                length=acting.TURN,
+            )
+        if fence is None:
+            _LOG.info("gateway %s is being reconciled by another process", name)
+            continue
+        turn = Turn(engine=engine, name=name, fence=fence, now=now, by=by)
+        try:
+            actions += _reconcile_gateway(turn, gateways.get(name), rules)
+        except TurnLost:
+            _LOG.warning("gateway %s: what was planned changed meanwhile; the next run acts", name)
+        finally:
+            with writing(engine) as connection:
+                lease.release(connection, name=turn.lease_name, fence=fence, now=now())
+    return actions
+
+
+def _reconcile_gateway(turn: Turn, gateway: Gateway | None, rules: Rules) -> list[Action]:
+    with reading(turn.engine) as connection:
+        limits = reconciler.limits_of(connection, turn.name)
+        is_armed = turn.name in armed_gateways(connection)
+    actions: list[Action] = []
+    unavailable = 0
+    for limit in limits:
+        if not needs_reading(limit.desired, limit.applied):
+            continue
+        try:
+            action = _reconcile_key(turn, limit, gateway, is_armed=is_armed, rules=rules)
+        except GatewayRefused as error:
+            # The breaker: a credential that is refused once is refused for every key.
+            _LOG.warning(
+                "gateway %s refuses our credential (%s); its state is unknown", turn.name, error
+            )
+            actions.append(_failure(turn, limit, "refused", str(error)))
+            return actions
+        except GatewayUnavailable as error:
+            unavailable += 1
+            actions.append(_failure(turn, limit, "unknown", str(error)))
+            if unavailable == _UNAVAILABLE_AT_MOST:
+                return actions
+            continue
+        if action is not None:
+            actions.append(action)
+    return actions
+
+
+def _reconcile_key(
+    turn: Turn, limit: Limit, gateway: Gateway | None, *, is_armed: bool, rules: Rules
+) -> Action | None:
+    seen, observed = _observe(gateway, limit)
+    todo = plan(
+        limit.desired,
+        applied=limit.applied,
+        observed=observed,
+        override_stands=_override_stands(limit, now=turn.now(), rules=rules),
+        now=turn.now(),
+    )
+    if todo.step == "none":
+        return None
+    if not todo.is_write:
+        return _find(turn, limit, todo, seen, is_armed=is_armed, rules=rules)
+    verb: Verb = "block" if todo.step == "block" else "unblock"
+    if not is_armed or gateway is None or seen is None:
+        why = todo.why if gateway is not None else f"{todo.why}; no client for this gateway"
+        acting.record(
+            turn,
+            limit,
+            step=verb,
+            verb=verb,
+            phase=None,
+            why=why,
+            wrote=None,
+            seen=seen,
+            told=None,
+            respected=None,
+            dry_run=True,
+            result="planned",
+        )
+        return _action(turn, limit, todo.step, "planned", why, dry_run=True)
+    result, _ = acting.act(turn, limit, verb=verb, gateway=gateway, before=seen, why=todo.why)
+    return _action(turn, limit, todo.step, result, todo.why, dry_run=False)
+
+
+def _find(
+    turn: Turn, limit: Limit, todo: Plan, seen: KeyState | None, *, is_armed: bool, rules: Rules
+) -> Action | None:
+    """A finding that needs no write, recorded; in a dry run only where it is about our own act."""
+    is_about_ours = limit.applied is not None
+    applied = limit.applied
+    verb: Verb = "block" if limit.desired.want == "block" else "unblock"
+    phases: dict[str, Phase] = {
+        "adopt": "verified",
+        "settle": "verified",
+        "foreign": "noop",
+        "override": "override",
+        "gone": "gone",
+    }
+    phase = phases.get(todo.step) if is_armed or is_about_ours else None
+    told: str | None = None
+    respected: Respected | None = None
+    if todo.step == "adopt" and applied is not None and applied.phase != "verified":
+        told = "block"
+    if todo.step == "settle" and applied is not None and applied.verb == "unblock":
+        told = "unblock"
+    if todo.step == "override" and phase is not None:
+        told = "override"
+        marks = {why["budget_id"]: why["used"] for why in limit.reasons if why.get("used")}
+        respected = Respected(turn.now() + rules.override_for, marks)
+    is_kept = todo.step == "adopt" and applied is not None
+    is_news = acting.record(
+        turn,
+        limit,
+        step=todo.step,
+        verb=verb,
+        phase=phase,
+        why=todo.why,
+        wrote=applied.wrote_fingerprint if is_kept and applied else None,
+        seen=seen,
+        told=told,
+        respected=respected,
+        dry_run=not is_armed,
+        result="recorded",
+    )
+    return (
+        _action(turn, limit, todo.step, "recorded", todo.why, dry_run=not is_armed)
+        if is_news
+        else None
+    )
+
+
+def _override_stands(limit: Limit, *, now: datetime, rules: Rules) -> bool:
+    if limit.override is None or now >= limit.override.until:
+        return False
+    for reason in limit.reasons:
+        mark = limit.override.marks.get(reason["budget_id"])
+        if mark is None or not reason.get("used") or not reason.get("amount"):
+            continue
+        growth = Decimal(reason["amount"]) * rules.override_growth_ratio
+        if Decimal(reason["used"]) >= Decimal(mark) + growth:
+            return False
+    return True
+
+
+def _observe(gateway: Gateway | None, limit: Limit) -> tuple[KeyState | None, Observed]:
+    if gateway is None:
+        return None, Observed("unread", blocked=False, generation=None)
+    try:
+        seen = gateway.read(limit.key_ref)
+    except KeyGone:
+        return None, Observed("gone", blocked=False, generation=None)
+    return seen, Observed("found", blocked=seen.blocked, generation=seen.generation)
+
+
+def _failure(turn: Turn, limit: Limit, result: str, why: str) -> Action:
+    with writing(turn.engine) as connection:
+        reconciler.append_action(
+            connection,
+            limit,
+            verb="read",
+            result=result,
+            why=why,
+            by=turn.by,
+            at=turn.now(),
+            dry_run=False,
+            before=None,
+            after=None,
+        )
+    return _action(turn, limit, "unknown", result, why, dry_run=False)
+
+
+def _action(turn: Turn, limit: Limit, step: str, result: str, why: str, *, dry_run: bool) -> Action:
+    return Action(
+        gateway=turn.name,
+        key_ref=limit.key_ref,
+        key_alias=limit.key_alias,
+        generation=limit.desired.generation,
+        step=step,
+        result=result,
+        why=why,
+        dry_run=dry_run,
+    )

@@ -1,0 +1,176 @@
+"""The alert state machine: given what was and what the facts say, what state follows and who hears.
+
+Pure: no clock, no store, no message. Time is the snapshot's (`as_of`), never `now`.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+Level = Literal["ok", "info", "warning", "critical"]
+Condition = Literal["above", "below"]
+Cause = Literal["usage", "period_roll", "deleted"]
+
+LEVELS: tuple[Level, ...] = ("ok", "info", "warning", "critical")
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What each level needs; None = that level is not used."""
+
+    info: Decimal | None
+    warning: Decimal | None
+    critical: Decimal | None
+    condition: Condition = "above"
+
+    def at(self, level: Level) -> Decimal | None:
+        """The threshold of a level."""
+        return {
+            "ok": None,
+            "info": self.info,
+            "warning": self.warning,
+            "critical": self.critical,
+        }[level]
+
+
+@dataclass(frozen=True)
+class State:
+    """Where one alert stands in one period.
+
+    `level` is what the value says, `announced` what the last transition said. They part where a
+    period ended (its end is announced as `ok`) and where nothing may be announced.
+    """
+
+    level: Level
+    announced: Level
+    seq: int
+    rolled: bool
+
+
+FRESH = State(level="ok", announced="ok", seq=0, rolled=False)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one snapshot says of one alert in one period."""
+
+    value: Decimal | None
+    thresholds: Thresholds
+    period_end: datetime
+    as_of: datetime
+    first_evaluated_at: datetime | None  # of the alert; None = never before
+    is_closed: bool  # the books of this period are closed
+
+
+@dataclass(frozen=True)
+class Move:
+    """One transition: a change of state that is recorded and told."""
+
+    seq: int
+    from_level: Level
+    to_level: Level
+    crossed: tuple[Level, ...]
+    cause: Cause
+    late: bool
+    baseline: bool
+
+
+def severity(level: Level) -> int:
+    """0 for ok to 3 for critical."""
+    return LEVELS.index(level)
+
+
+def is_data_error(value: Decimal | None) -> bool:
+    """True for what is no amount (nothing, NaN, infinity): neither a breach nor a recovery."""
+    return value is None or not value.is_finite()
+
+
+def level_of(value: Decimal, thresholds: Thresholds) -> Level:
+    """The most severe level that matches; equality fires."""
+    for level in reversed(LEVELS):
+        threshold = thresholds.at(level)
+        if threshold is None:
+            continue
+        if thresholds.condition == "above" and value >= threshold:
+            return level
+        if thresholds.condition == "below" and value <= threshold:
+            return level
+    return "ok"
+
+
+def next_state(state: State | None, seen: Observation) -> tuple[State, tuple[Move, ...]]:
+    """The state after this observation and the transitions on the way, oldest first."""
+    ended = seen.period_end <= seen.as_of or (state is not None and state.rolled)
+    moves: list[Move] = []
+    current = state or FRESH
+    if ended and not current.rolled:
+        current, roll = roll_period(current, seen.thresholds)
+        moves += roll
+    if is_data_error(seen.value):
+        return current, tuple(moves)
+    assert seen.value is not None
+    level = level_of(seen.value, seen.thresholds)
+    first = seen.first_evaluated_at
+    ended_before_first_seen = seen.period_end <= (first or seen.as_of)
+    if ended_before_first_seen or seen.is_closed:
+        return replace(current, level=level), tuple(moves)
+    if _is_news(current, level):
+        move = _move(
+            current, level, seen.thresholds, cause="usage", late=ended, baseline=first is None
+        )
+        current = replace(current, announced=level, seq=move.seq)
+        moves.append(move)
+    return replace(current, level=level), tuple(moves)
+
+
+def roll_period(state: State, thresholds: Thresholds) -> tuple[State, tuple[Move, ...]]:
+    """The period's end: exactly one recovery if it ended in another state than ok."""
+    if state.rolled or state.announced == "ok":
+        return replace(state, rolled=True), ()
+    move = _move(state, "ok", thresholds, cause="period_roll", late=False, baseline=False)
+    return replace(state, announced="ok", seq=move.seq, rolled=True), (move,)
+
+
+def resolve_deleted(state: State, thresholds: Thresholds) -> tuple[State, tuple[Move, ...]]:
+    """The end of an alert whose budget is gone: one recovery if it stood in another state."""
+    resolved = replace(state, level="ok")
+    if state.announced == "ok":
+        return resolved, ()
+    move = _move(state, "ok", thresholds, cause="deleted", late=False, baseline=False)
+    return replace(resolved, announced="ok", seq=move.seq), (move,)
+
+
+def _is_news(state: State, level: Level) -> bool:
+    """Whether `level` differs from what was told.
+
+    A rolled period has been told as `ok` though its value may stand at any level: until late usage
+    raises it further there is nothing to tell.
+    """
+    if state.rolled and state.announced == "ok":
+        return severity(level) > severity(state.level)
+    return level != state.announced
+
+
+def _move(
+    state: State,
+    to_level: Level,
+    thresholds: Thresholds,
+    *,
+    cause: Cause,
+    late: bool,
+    baseline: bool,
+) -> Move:
+    low, high = sorted((severity(state.announced), severity(to_level)))
+    crossed = [level for level in LEVELS[low + 1 : high + 1] if thresholds.at(level) is not None]
+    if severity(to_level) < severity(state.announced):
+        crossed.reverse()
+    return Move(
+        seq=state.seq + 1,
+        from_level=state.announced,
+        to_level=to_level,
+        crossed=tuple(crossed),
+        cause=cause,
+        late=late,
+        baseline=baseline,
+    )

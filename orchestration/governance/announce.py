@@ -1,0 +1,177 @@
+"""Who is told what: transitions and held limits written down with their messages, in one place."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection
+
+from orchestration.governance.alerts import Level, Move
+from orchestration.governance.bodies import (
+    context_of,
+    digest_body,
+    event_type_of,
+    money,
+    single_body,
+    transition_data,
+)
+from orchestration.governance.budgets import BudgetReading, Reading
+from orchestration.governance.endpoints import Endpoint, subscribed
+from orchestration.governance.limits import Held
+from orchestration.ops import evaluator
+from orchestration.ops.evaluator import StoredState
+from orchestration.ops.outbox import enqueue
+
+
+@dataclass(frozen=True)
+class Announced:
+    """One transition as it was recorded, for tables that people read."""
+
+    transition_id: str
+    alert_id: str
+    entity_key: str
+    entity_name: str
+    event_type: str
+    from_level: Level
+    to_level: Level
+    crossed: tuple[Level, ...]
+    value: Decimal | None
+    limit_usd: Decimal | None
+    late: bool
+    baseline: bool
+    endpoint_ids: tuple[str, ...]
+
+
+def announce(
+    connection: Connection,
+    moves: Sequence[tuple[StoredState, Move]],
+    *,
+    reading: Reading,
+    endpoints: Mapping[str, Endpoint],
+) -> tuple[tuple[Announced, ...], int]:
+    """The transitions recorded, and how many messages now wait.
+
+    The first findings of a pass go to an endpoint as one message, so that onboarding is no storm.
+    """
+    announced: list[Announced] = []
+    baselines: dict[str, list[Mapping[str, Any]]] = {}
+    messages = 0
+    for state, move in moves:
+        event_type = event_type_of(move)
+        identity = evaluator.transition_id(state.alert_id, state.period_start, move.seq)
+        lineage = state.context["entity"]["lineage"]
+        targets = subscribed(endpoints, event_type=event_type, entities=lineage)
+        evaluator.record_transition(
+            connection,
+            move,
+            of=state,
+            snapshot_id=reading.snapshot_id,
+            skipped_reason=None if targets else f"no endpoint hears {event_type} of this entity",
+            created_at=reading.as_of,
+        )
+        data = transition_data(
+            state.context,
+            move,
+            transition_id=identity,
+            alert_id=state.alert_id,
+            snapshot_id=reading.snapshot_id,
+            as_of=reading.as_of,
+            binding_budget=_binding(reading, lineage, state.context["budget"]["measure"]),
+        )
+        if move.baseline:
+            for target in targets:
+                baselines.setdefault(target.id, []).append(data)
+        else:
+            messages += enqueue(
+                connection,
+                subject_kind="transition",
+                subject_id=identity,
+                event_type=event_type,
+                endpoint_ids=[target.id for target in targets],
+                body=single_body(event_type, timestamp=reading.as_of, data=data),
+                created_at=reading.as_of,
+            )
+        announced.append(_announced(state, move, identity, targets))
+    for endpoint_id, entries in baselines.items():
+        messages += enqueue(
+            connection,
+            subject_kind="digest",
+            subject_id=f"snapshot-{reading.snapshot_id}",
+            event_type="budget.threshold_reached",
+            endpoint_ids=[endpoint_id],
+            body=digest_body(entries, timestamp=reading.as_of, snapshot_id=reading.snapshot_id),
+            created_at=reading.as_of,
+        )
+    return tuple(announced), messages
+
+
+def announce_held(
+    connection: Connection,
+    held: Sequence[Held],
+    *,
+    reading: Reading,
+    endpoints: Mapping[str, Endpoint],
+) -> int:
+    """How many messages say that a block waits: one a budget, period and endpoint."""
+    messages = 0
+    for each in held:
+        row = each.standing.row
+        targets = subscribed(endpoints, event_type="limit.held", entities=row.lineage())
+        data = {
+            **context_of(row),
+            "keys": list(each.key_aliases[:50]),
+            "why": each.reason,
+            "transition_id": each.standing.transition_id,
+        }
+        messages += enqueue(
+            connection,
+            subject_kind="limit",
+            subject_id=f"held|{row.budget_id}|{row.period_start_at:%Y-%m-%dT%H:%M:%SZ}",
+            event_type="limit.held",
+            endpoint_ids=[target.id for target in targets],
+            body=single_body("limit.held", timestamp=reading.as_of, data=data),
+            created_at=reading.as_of,
+        )
+    return messages
+
+
+def _announced(
+    state: StoredState, move: Move, identity: str, targets: Sequence[Endpoint]
+) -> Announced:
+    return Announced(
+        transition_id=identity,
+        alert_id=state.alert_id,
+        entity_key=state.context["entity"]["key"],
+        entity_name=state.context["entity"]["name"],
+        event_type=event_type_of(move),
+        from_level=move.from_level,
+        to_level=move.to_level,
+        crossed=move.crossed,
+        value=state.value,
+        limit_usd=state.limit_usd,
+        late=move.late,
+        baseline=move.baseline,
+        endpoint_ids=tuple(target.id for target in targets),
+    )
+
+
+def _binding(reading: Reading, lineage: Sequence[str], measure: str) -> dict[str, Any] | None:
+    """The current budget with the least headroom among those of the entity and its ancestors."""
+    best: tuple[Decimal, BudgetReading] | None = None
+    for row in reading.budgets:
+        if not row.is_current or row.entity_key not in lineage or row.measure != measure:
+            continue
+        if row.amount_usd is None or row.used_usd is None or not row.used_usd.is_finite():
+            continue
+        headroom = row.amount_usd - row.used_usd
+        if best is None or headroom < best[0]:
+            best = (headroom, row)
+    if best is None:
+        return None
+    return {
+        "id": best[1].budget_id,
+        "entity": best[1].entity_key,
+        "headroom": money(best[0]),
+        "currency": "USD",
+    }

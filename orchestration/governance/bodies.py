@@ -1,0 +1,177 @@
+"""The exact bytes of each message: small, without keys, amounts as text with their currency."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from orchestration.governance.alerts import Move, severity
+from orchestration.governance.budgets import BudgetReading
+
+MAX_BYTES = 20_000
+_MOST_DRIVERS = 5
+
+
+def event_type_of(move: Move) -> str:
+    """`budget.threshold_reached` on the way up, `budget.threshold_recovered` on the way down."""
+    up = severity(move.to_level) > severity(move.from_level)
+    return "budget.threshold_reached" if up else "budget.threshold_recovered"
+
+
+def envelope(event_type: str, *, timestamp: datetime, data: Mapping[str, Any]) -> bytes:
+    """The body as it is stored, signed and sent: type, time of the event, data."""
+    return json.dumps(
+        {"type": event_type, "timestamp": iso(timestamp), "data": data},
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+    ).encode()
+
+
+def iso(moment: datetime | None) -> str | None:
+    """A UTC instant as ISO 8601 with a Z."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def money(amount: Decimal | None) -> str | None:
+    """An amount as plain digits without trailing zeros; exact, never in powers of ten."""
+    if amount is None or not amount.is_finite():
+        return None
+    text = format(amount, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def entity_of(row: BudgetReading) -> dict[str, Any]:
+    """The part of a message that says whom it is about."""
+    return {
+        "key": row.entity_key,
+        "name": row.entity_name,
+        "path": row.entity_path,
+        "tree": row.tree,
+        "lineage": list(row.lineage()),
+    }
+
+
+def context_of(row: BudgetReading) -> dict[str, Any]:
+    """What a message about this budget says besides the transition itself."""
+    return {
+        "budget": {
+            "id": row.budget_id,
+            "version": row.budget_version,
+            "scope": row.scope,
+            "measure": row.measure,
+            "mode": row.mode,
+        },
+        "entity": entity_of(row),
+        "period": {
+            "kind": row.period,
+            "start_at": iso(row.period_start_at),
+            "end_at": iso(row.period_end_at),
+        },
+        "use": {
+            "currency": "USD",
+            "used": money(row.used_usd),
+            "priced": money(row.priced_usd),
+            "estimated": money(row.estimated_usd),
+            "amount": money(row.amount_usd),
+            "share": _share(row),
+        },
+        "thresholds": {
+            "info": money(row.info_threshold_usd),
+            "warning": money(row.warning_threshold_usd),
+            "critical": money(row.critical_threshold_usd),
+        },
+        "drivers": _drivers(row.top_drivers_json),
+        "data": {"is_complete": row.is_complete, "held_reason": row.held_reason},
+    }
+
+
+def transition_data(
+    context: Mapping[str, Any],
+    move: Move,
+    *,
+    transition_id: str,
+    alert_id: str,
+    snapshot_id: int,
+    as_of: datetime,
+    binding_budget: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """The `data` of one transition."""
+    return {
+        **context,
+        "alert_id": alert_id,
+        "transition": {
+            "id": transition_id,
+            "seq": move.seq,
+            "from": move.from_level,
+            "to": move.to_level,
+            "crossed": list(move.crossed),
+            "cause": move.cause,
+        },
+        "late": move.late,
+        "baseline": move.baseline,
+        "binding_budget": binding_budget,
+        "snapshot": {"id": snapshot_id, "as_of": iso(as_of)},
+    }
+
+
+def single_body(event_type: str, *, timestamp: datetime, data: Mapping[str, Any]) -> bytes:
+    """One event's body; the drivers go first if it would be too long."""
+    body = envelope(event_type, timestamp=timestamp, data=data)
+    if len(body) >= MAX_BYTES:
+        body = envelope(event_type, timestamp=timestamp, data={**data, "drivers": []})
+    if len(body) >= MAX_BYTES:
+        raise ValueError(f"a {event_type} message of {len(body)} bytes exceeds {MAX_BYTES}")
+    return body
+
+
+def digest_body(
+    entries: Sequence[Mapping[str, Any]], *, timestamp: datetime, snapshot_id: int
+) -> bytes:
+    """One message that lists the first findings of a pass, most severe first, cut to size."""
+    ordered = sorted(entries, key=lambda each: -severity(each["transition"]["to"]))
+    listed = [
+        {
+            "alert_id": each["alert_id"],
+            "transition": each["transition"],
+            "budget": each["budget"]["id"],
+            "entity": each["entity"]["key"],
+            "path": each["entity"]["path"],
+            "period_start_at": each["period"]["start_at"],
+            "use": each["use"],
+        }
+        for each in ordered
+    ]
+    for count in range(len(listed), -1, -1):
+        body = envelope(
+            "budget.threshold_reached",
+            timestamp=timestamp,
+            data={
+                "baseline": True,
+                "count": len(listed),
+                "listed_count": count,
+                "baselines": listed[:count],
+                "snapshot": {"id": snapshot_id, "as_of": iso(timestamp)},
+            },
+        )
+        if len(body) < MAX_BYTES:
+            return body
+    raise ValueError("an empty digest cannot exceed the limit")
+
+
+def _share(row: BudgetReading) -> str | None:
+    used, amount = row.used_usd, row.amount_usd
+    if used is None or amount is None or not used.is_finite() or amount <= 0:
+        return None
+    # A ratio for the reader, to four places; no amount is ever made from it.
+    return format((used / amount).quantize(Decimal("0.0001")), "f")
+
+
+def _drivers(text: str | None) -> list[Any]:
+    if not text:
+        return []
+    found = json.loads(text, parse_float=str, parse_int=str)
+    return found[:_MOST_DRIVERS] if isinstance(found, list) else []

@@ -1,0 +1,116 @@
+"""What the published marts say of every budget at one snapshot: the whole input of an evaluation.
+
+The published copy only: never the file that a run is writing.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import duckdb
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetReading:
+    """One budget in one period."""
+
+    budget_id: str
+    budget_version: str
+    entity_key: str
+    entity_name: str
+    entity_path: str
+    tree: str
+    scope: str
+    measure: str
+    mode: str
+    period: str
+    period_start_at: datetime
+    period_end_at: datetime
+    is_current: bool
+    amount_usd: Decimal | None
+    info_threshold_usd: Decimal | None
+    warning_threshold_usd: Decimal | None
+    critical_threshold_usd: Decimal | None
+    used_usd: Decimal | None
+    priced_usd: Decimal | None
+    estimated_usd: Decimal | None
+    first_usage_at: datetime | None
+    as_of: datetime
+    is_complete: bool
+    held_reason: str | None
+    top_drivers_json: str | None
+    action: str | None
+
+    def lineage(self) -> tuple[str, ...]:
+        """The entity and its ancestors, as the path names them."""
+        parts = [part.strip() for part in (self.entity_path or "").split("/")]
+        return tuple(dict.fromkeys([*filter(None, parts), self.entity_key]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyOfBudget:
+    """A gateway key whose use counts towards a budget."""
+
+    budget_id: str
+    gateway: str  # the system, for example litellm
+    source_instance: str  # the instance that limits are set at, for example litellm-main
+    raw_key_hash: str
+    raw_key_alias: str | None
+    own_usage_ratio: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One published snapshot, as far as governance is concerned."""
+
+    snapshot_id: int
+    as_of: datetime
+    checks_ok: bool
+    held_reason: str | None
+    budgets: tuple[BudgetReading, ...]
+    keys: tuple[KeyOfBudget, ...]
+
+
+def read_budgets(con: duckdb.DuckDBPyConnection) -> Reading:
+    """The newest published snapshot; LookupError if nothing was published yet."""
+    published = _rows(con, "core.published_snapshot", _SNAPSHOT_COLUMNS)
+    if not published:
+        raise LookupError("core.published_snapshot has no row: nothing was published yet")
+    snapshot = max(published, key=lambda row: row["snapshot_id"])
+    budgets = _rows(con, "budgets.fct_budget_status", tuple(BudgetReading.__annotations__))
+    keys = _rows(con, "budgets.fct_budget_keys", tuple(KeyOfBudget.__annotations__))
+    return Reading(
+        snapshot_id=snapshot["snapshot_id"],
+        as_of=snapshot["as_of"],
+        checks_ok=bool(snapshot["checks_ok"]),
+        held_reason=snapshot["held_reason"],
+        budgets=tuple(
+            sorted(
+                (BudgetReading(**row) for row in budgets),
+                key=lambda row: (row.budget_id, row.period_start_at),
+            )
+        ),
+        keys=tuple(
+            sorted(
+                (KeyOfBudget(**row) for row in keys if row["raw_key_hash"]),
+                key=lambda row: (row.source_instance, row.raw_key_hash, row.budget_id),
+            )
+        ),
+    )
+
+
+_SNAPSHOT_COLUMNS = ("snapshot_id", "as_of", "checks_ok", "held_reason")
+
+
+def _rows(
+    con: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...]
+) -> list[dict[str, object]]:
+    found = con.execute(f"select {', '.join(columns)} from {table}").fetchall()
+    return [dict(zip(columns, map(_aware, row), strict=True)) for row in found]
+
+
+def _aware(value: object) -> object:
+    # The warehouse keeps UTC without a zone (portable); everything here is aware.
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return value

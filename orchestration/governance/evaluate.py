@@ -1,0 +1,248 @@
+"""One snapshot of the facts turned into transitions, messages and wanted limits, all or nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from ingestion.checkpoints import checkpoint
+from orchestration.governance import alerts, bodies
+from orchestration.governance.announce import Announced, announce, announce_held
+from orchestration.governance.budgets import BudgetReading, Reading
+from orchestration.governance.endpoints import active_endpoints
+from orchestration.governance.limits import Standing, wanted_limits
+from orchestration.ops import evaluator
+from orchestration.ops.evaluator import StoredState
+from orchestration.ops.store import writing
+
+
+@dataclass(frozen=True)
+class WantChange:
+    """A key whose wanted limit changed."""
+
+    gateway: str
+    key_ref: str
+    key_alias: str | None
+    generation: int
+    want: str
+    budget_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation changed."""
+
+    snapshot_id: int
+    as_of: datetime
+    is_ignored: bool  # the snapshot was not newer than the last one evaluated
+    transitions: tuple[Announced, ...] = ()
+    messages: int = 0
+    wants: tuple[WantChange, ...] = ()
+    held: tuple[str, ...] = ()  # budgets whose blocks wait for trusted data
+    data_errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """One alert in one period after the evaluation, with what changed."""
+
+    before: StoredState | None
+    after: StoredState
+    moves: tuple[alerts.Move, ...]
+
+
+def evaluate(engine: Engine, *, reading: Reading) -> Evaluation:
+    """The evaluation of a snapshot, committed whole; an older or equal snapshot changes nothing."""
+    _refuse_repeats(reading)
+    with writing(engine) as connection:
+        checkpoint("evaluate.begun")
+        is_newer = evaluator.record_snapshot(
+            connection,
+            snapshot_id=reading.snapshot_id,
+            as_of=reading.as_of,
+            checks_ok=reading.checks_ok,
+            held=reading.held_reason,
+        )
+        if not is_newer:
+            return Evaluation(reading.snapshot_id, reading.as_of, is_ignored=True)
+        result = _evaluate(connection, reading)
+        checkpoint("evaluate.before_commit")
+    checkpoint("evaluate.after_commit")
+    return result
+
+
+def _evaluate(connection: Connection, reading: Reading) -> Evaluation:
+    first = evaluator.first_evaluated(connection)
+    closed = evaluator.closed_periods(connection)
+    stored = evaluator.stored_states(connection)
+    moved: list[_Moved] = []
+    for row in reading.budgets:
+        before = stored.pop((_alert_id(row), row.period_start_at), None)
+        moved.append(_observe(row, before, reading, first.get(_alert_id(row)), closed))
+        if alerts.is_data_error(row.used_usd):
+            continue  # not an evaluation: the first one that is may still be a baseline
+        evaluator.record_version(
+            connection,
+            alert_id=_alert_id(row),
+            version=row.budget_version,
+            body=_declaration(row),
+            effective_at=reading.as_of,
+        )
+    moved += _unseen(stored, reading)
+    for each in moved:
+        evaluator.save_state(
+            connection, each.after, before=each.before, snapshot_id=reading.snapshot_id
+        )
+    checkpoint("evaluate.states_saved")
+    endpoints = active_endpoints(connection)
+    announced, messages = announce(
+        connection,
+        [(each.after, move) for each in moved for move in each.moves],
+        reading=reading,
+        endpoints=endpoints,
+    )
+    standings = _standings(moved, reading)
+    wants_before = evaluator.stored_wants(connection)
+    wants, held = wanted_limits(reading, standings=standings, before=wants_before)
+    changes: list[WantChange] = []
+    for want in wants:
+        place = (want.gateway, want.key_ref)
+        evaluator.save_want(
+            connection, want, is_new=place not in wants_before, snapshot_id=reading.snapshot_id
+        )
+        if place not in wants_before or wants_before[place].generation != want.generation:
+            changes.append(
+                WantChange(
+                    *place,
+                    key_alias=want.reasons[0]["key_alias"] if want.reasons else None,
+                    generation=want.generation,
+                    want=want.want,
+                    budget_ids=tuple(reason["budget_id"] for reason in want.reasons),
+                )
+            )
+    messages += announce_held(connection, held, reading=reading, endpoints=endpoints)
+    return Evaluation(
+        snapshot_id=reading.snapshot_id,
+        as_of=reading.as_of,
+        is_ignored=False,
+        transitions=announced,
+        messages=messages,
+        wants=tuple(changes),
+        held=tuple(each.standing.row.budget_id for each in held),
+        data_errors=tuple(
+            f"{row.budget_id}: the amount used is {row.used_usd}"
+            for row in reading.budgets
+            if alerts.is_data_error(row.used_usd)
+        ),
+    )
+
+
+def _observe(
+    row: BudgetReading,
+    before: StoredState | None,
+    reading: Reading,
+    first_evaluated_at: datetime | None,
+    closed: frozenset[str],
+) -> _Moved:
+    seen = alerts.Observation(
+        value=row.used_usd,
+        thresholds=_thresholds(row),
+        period_end=row.period_end_at,
+        as_of=reading.as_of,
+        first_evaluated_at=first_evaluated_at,
+        is_closed=f"{row.period_end_at - timedelta(microseconds=1):%Y-%m}" in closed,
+    )
+    state, moves = alerts.next_state(before.state if before else None, seen)
+    after = StoredState(
+        alert_id=_alert_id(row),
+        period_start=row.period_start_at,
+        period_end=row.period_end_at,
+        state=state,
+        value=None if alerts.is_data_error(row.used_usd) else row.used_usd,
+        limit_usd=row.amount_usd,
+        version=row.budget_version,
+        context=bodies.context_of(row),
+    )
+    return _Moved(before, after, moves)
+
+
+def _unseen(stored: Mapping[tuple[str, datetime], StoredState], reading: Reading) -> list[_Moved]:
+    """What follows for states that the snapshot does not mention: periods over, budgets gone."""
+    alive = {_alert_id(row) for row in reading.budgets}
+    moved: list[_Moved] = []
+    for before in stored.values():
+        if before.state.rolled or not before.alert_id.startswith("budget:"):
+            continue
+        thresholds = _thresholds_in(before.context)
+        if before.period_end <= reading.as_of:
+            state, moves = alerts.roll_period(before.state, thresholds)
+        elif before.alert_id not in alive and reading.checks_ok:
+            state, moves = alerts.resolve_deleted(before.state, thresholds)
+        else:
+            continue
+        moved.append(_Moved(before, replace(before, state=state), moves))
+    return moved
+
+
+def _standings(moved: list[_Moved], reading: Reading) -> list[Standing]:
+    after = {(each.after.alert_id, each.after.period_start): each.after for each in moved}
+    standings: list[Standing] = []
+    for row in reading.budgets:
+        stored = after[_alert_id(row), row.period_start_at]
+        if not row.is_current or stored.state.rolled:
+            continue  # late usage never acts at a gateway
+        seq = stored.state.seq
+        standings.append(
+            Standing(
+                row=row,
+                level=stored.state.level,
+                has_amount=not alerts.is_data_error(row.used_usd),
+                transition_id=evaluator.transition_id(stored.alert_id, stored.period_start, seq)
+                if seq
+                else None,
+            )
+        )
+    return standings
+
+
+def _refuse_repeats(reading: Reading) -> None:
+    places = [(row.budget_id, row.period_start_at) for row in reading.budgets]
+    if len(places) != len(set(places)):
+        repeated = sorted({place[0] for place in places if places.count(place) > 1})
+        raise ValueError(f"fct_budget_status has two rows for one budget and period: {repeated}")
+
+
+def _alert_id(row: BudgetReading) -> str:
+    return f"budget:{row.budget_id}"
+
+
+def _thresholds(row: BudgetReading) -> alerts.Thresholds:
+    return alerts.Thresholds(
+        info=row.info_threshold_usd,
+        warning=row.warning_threshold_usd,
+        critical=row.critical_threshold_usd,
+    )
+
+
+def _thresholds_in(context: Mapping[str, Any]) -> alerts.Thresholds:
+    stated = {
+        level: None if text is None else Decimal(text)
+        for level, text in context["thresholds"].items()
+    }
+    return alerts.Thresholds(
+        info=stated["info"], warning=stated["warning"], critical=stated["critical"]
+    )
+
+
+def _declaration(row: BudgetReading) -> dict[str, Any]:
+    context = bodies.context_of(row)
+    return {
+        "budget": context["budget"],
+        "entity": row.entity_key,
+        "amount": bodies.money(row.amount_usd),
+        "thresholds": context["thresholds"],
+        "action": row.action,
+    }

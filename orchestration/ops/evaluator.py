@@ -1,0 +1,242 @@
+"""What an evaluation reads and writes in the ops store; the caller holds the transaction."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, cast
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from orchestration.governance.alerts import Level, Move, State
+from orchestration.ops.tables import (
+    alert_state,
+    alert_version,
+    desired_limit,
+    facts_snapshot,
+    period_close,
+    transition,
+)
+
+
+@dataclass(frozen=True)
+class StoredState:
+    """One alert in one period, as it was left."""
+
+    alert_id: str
+    period_start: datetime
+    period_end: datetime
+    state: State
+    value: Decimal | None
+    limit_usd: Decimal | None
+    version: str
+    context: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StoredWant:
+    """What ought to stand at a gateway for one key."""
+
+    gateway: str
+    key_ref: str
+    generation: int
+    want: str
+    reasons: tuple[Mapping[str, Any], ...]
+    held_reason: str | None
+
+
+def record_snapshot(
+    connection: Connection, *, snapshot_id: int, as_of: datetime, checks_ok: bool, held: str | None
+) -> bool:
+    """True if the snapshot is newer than every one before; else nothing is recorded."""
+    newest = connection.scalar(select(func.max(facts_snapshot.c.snapshot_id)))
+    if newest is not None and snapshot_id <= newest:
+        return False
+    connection.execute(
+        insert(facts_snapshot).values(
+            snapshot_id=snapshot_id, as_of=as_of, checks_ok=checks_ok, held_reason=held
+        )
+    )
+    return True
+
+
+def first_evaluated(connection: Connection) -> dict[str, datetime]:
+    """When each alert was evaluated for the first time."""
+    rows = connection.execute(select(alert_version.c.alert_id, alert_version.c.effective_at))
+    first: dict[str, datetime] = {}
+    for row in rows:
+        first[row.alert_id] = min(first.get(row.alert_id, row.effective_at), row.effective_at)
+    return first
+
+
+def record_version(
+    connection: Connection,
+    *,
+    alert_id: str,
+    version: str,
+    body: Mapping[str, Any],
+    effective_at: datetime,
+) -> None:
+    """The version of an alert's declaration, once."""
+    known = connection.scalar(
+        select(alert_version.c.version).where(
+            alert_version.c.alert_id == alert_id, alert_version.c.version == version
+        )
+    )
+    if known is not None:
+        return
+    text = json.dumps(body, sort_keys=True)
+    connection.execute(
+        insert(alert_version).values(
+            alert_id=alert_id,
+            version=version,
+            body_json=text,
+            body_sha=hashlib.sha256(text.encode()).hexdigest(),
+            effective_at=effective_at,
+        )
+    )
+
+
+def stored_states(connection: Connection) -> dict[tuple[str, datetime], StoredState]:
+    """Every alert's state by (alert, period start)."""
+    rows = connection.execute(
+        select(alert_state).order_by(alert_state.c.alert_id, alert_state.c.period_start)
+    )
+    return {
+        (row.alert_id, row.period_start): StoredState(
+            alert_id=row.alert_id,
+            period_start=row.period_start,
+            period_end=row.period_end,
+            state=State(
+                level=cast("Level", row.level),
+                announced=cast("Level", row.announced),
+                seq=row.seq,
+                rolled=row.rolled,
+            ),
+            value=row.value,
+            limit_usd=row.limit_usd,
+            version=row.alert_version,
+            context=json.loads(row.context_json),
+        )
+        for row in rows
+    }
+
+
+def save_state(
+    connection: Connection, new: StoredState, *, before: StoredState | None, snapshot_id: int
+) -> None:
+    """The state after this snapshot, set only if nobody moved it since it was read."""
+    values = {
+        "period_end": new.period_end,
+        "level": new.state.level,
+        "announced": new.state.announced,
+        "seq": new.state.seq,
+        "rolled": new.state.rolled,
+        "value": new.value,
+        "limit_usd": new.limit_usd,
+        "alert_version": new.version,
+        "last_snapshot_id": snapshot_id,
+        "context_json": json.dumps(new.context, sort_keys=True),
+    }
+    key = {"alert_id": new.alert_id, "period_start": new.period_start}
+    if before is None:
+        connection.execute(insert(alert_state).values(**key, **values))
+        return
+    changed = connection.execute(
+        update(alert_state)
+        .where(
+            alert_state.c.alert_id == new.alert_id,
+            alert_state.c.period_start == new.period_start,
+            alert_state.c.seq == before.state.seq,
+            alert_state.c.last_snapshot_id <= snapshot_id,
+        )
+        .values(**values)
+    )
+    if changed.rowcount != 1:
+        raise RuntimeError(f"{new.alert_id} was moved by another evaluator; nothing was written")
+
+
+def transition_id(alert_id: str, period_start: datetime, seq: int) -> str:
+    """The id of a transition: the same for the same alert, period and sequence, for ever."""
+    text = f"{alert_id}|{period_start:%Y-%m-%dT%H:%M:%S.%fZ}|{seq}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def record_transition(
+    connection: Connection,
+    move: Move,
+    *,
+    of: StoredState,
+    snapshot_id: int,
+    skipped_reason: str | None,
+    created_at: datetime,
+) -> None:
+    """One transition, appended."""
+    connection.execute(
+        insert(transition).values(
+            id=transition_id(of.alert_id, of.period_start, move.seq),
+            alert_id=of.alert_id,
+            period_start=of.period_start,
+            period_end=of.period_end,
+            seq=move.seq,
+            from_level=move.from_level,
+            to_level=move.to_level,
+            crossed_json=json.dumps(list(move.crossed)),
+            value=of.value,
+            limit_usd=of.limit_usd,
+            alert_version=of.version,
+            snapshot_id=snapshot_id,
+            cause=move.cause,
+            late=move.late,
+            baseline=move.baseline,
+            skipped_reason=skipped_reason,
+            created_at=created_at,
+        )
+    )
+
+
+def closed_periods(connection: Connection) -> frozenset[str]:
+    """The months whose books are closed, as 2026-10."""
+    return frozenset(connection.scalars(select(period_close.c.period)))
+
+
+def stored_wants(connection: Connection) -> dict[tuple[str, str], StoredWant]:
+    """What ought to stand, by (gateway, key)."""
+    rows = connection.execute(
+        select(desired_limit).order_by(desired_limit.c.gateway, desired_limit.c.key_ref)
+    )
+    return {
+        (row.gateway, row.key_ref): StoredWant(
+            gateway=row.gateway,
+            key_ref=row.key_ref,
+            generation=row.generation,
+            want=row.want,
+            reasons=tuple(json.loads(row.reason_json)),
+            held_reason=row.held_reason,
+        )
+        for row in rows
+    }
+
+
+def save_want(connection: Connection, new: StoredWant, *, is_new: bool, snapshot_id: int) -> None:
+    """What ought to stand for one key."""
+    values = {
+        "generation": new.generation,
+        "want": new.want,
+        "want_json": json.dumps({"limit": new.want}),
+        "reason_json": json.dumps([dict(reason) for reason in new.reasons], sort_keys=True),
+        "held_reason": new.held_reason,
+        "snapshot_id": snapshot_id,
+    }
+    if is_new:
+        connection.execute(
+            insert(desired_limit).values(gateway=new.gateway, key_ref=new.key_ref, **values)
+        )
+        return
+    connection.execute(
+        update(desired_limit)
+        .where(desired_limit.c.gateway == new.gateway, desired_limit.c.key_ref == new.key_ref)
+        .values(**values)
+    )

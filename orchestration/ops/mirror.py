@@ -1,0 +1,85 @@
+"""The append-only part of the ops store as raw tables, so that dashboards and BI can read it.
+
+Read-only and one way: what governance decides on never reads these models (DESIGN, data flow).
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.extract import DltResource
+from sqlalchemy import Engine, Table, select
+
+from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME
+from orchestration.ops.store import reading
+from orchestration.ops.tables import enforcement_action, transition
+
+_TRANSITIONS = pa.schema(
+    [
+        ("id", TEXT),
+        ("alert_id", TEXT),
+        ("period_start", UTC_TIME),
+        ("period_end", UTC_TIME),
+        ("seq", INTEGER),
+        ("from_level", TEXT),
+        ("to_level", TEXT),
+        ("crossed_json", TEXT),
+        ("value", MONEY),
+        ("limit_usd", MONEY),
+        ("alert_version", TEXT),
+        ("snapshot_id", INTEGER),
+        ("cause", TEXT),
+        ("late", pa.bool_()),
+        ("baseline", pa.bool_()),
+        ("created_at", UTC_TIME),
+    ]
+)
+
+_ACTIONS = pa.schema(
+    [
+        ("seq", INTEGER),
+        ("at", UTC_TIME),
+        ("gateway", TEXT),
+        ("key_ref", TEXT),
+        ("generation", INTEGER),
+        ("verb", TEXT),
+        ("dry_run", pa.bool_()),
+        ("result", TEXT),
+        ("why", TEXT),
+        ("by", TEXT),
+    ]
+)
+
+
+@dlt.source(name="ops", max_table_nesting=0)
+def ops_source(open_engine: Callable[[], Engine]) -> list[DltResource]:
+    """Transitions and enforcement actions that were not mirrored yet."""
+
+    @dlt.resource(name="transitions", write_disposition="append")
+    def transitions() -> Iterator[pa.Table]:
+        """Changes of an alert's state; key id; cursor snapshot_id."""
+        yield _new_rows(open_engine(), transition, _TRANSITIONS, cursor="snapshot_id")
+
+    @dlt.resource(name="enforcement_actions", write_disposition="append")
+    def enforcement_actions() -> Iterator[pa.Table]:
+        """What was read, planned and written at gateways; key seq; cursor seq."""
+        yield _new_rows(open_engine(), enforcement_action, _ACTIONS, cursor="seq")
+
+    return [transitions, enforcement_actions]
+
+
+def _new_rows(engine: Engine, table: Table, schema: pa.Schema, *, cursor: str) -> pa.Table:
+    """The rows above the cursor that the dlt state keeps; moves it."""
+    state: dict[str, Any] = dlt.current.resource_state()
+    column = table.c[cursor]
+    query = (
+        select(*(table.c[name] for name in schema.names))
+        .where(column > state.get("cursor", -1))
+        .order_by(column)
+    )
+    with reading(engine) as connection:
+        rows = [dict(row._mapping) for row in connection.execute(query)]
+    if rows:
+        state["cursor"] = rows[-1][cursor]
+    return pa.Table.from_pylist(rows, schema=schema)

@@ -1,0 +1,76 @@
+"""Clocks: a schedule a source, the nightly re-read, prices, and the safety nets."""
+
+import dagster as dg
+
+from ingestion.config_loader import Config
+from orchestration.automation import (
+    LOAD_CRON,
+    OUTBOUND_CRON,
+    PASS_CRON,
+    PRICES_CRON,
+    REREAD_CRON,
+    REREAD_HOURS,
+    TIMEZONE,
+)
+from orchestration.jobs import Jobs, load_op_name
+
+
+def schedules(
+    config: Config, jobs: Jobs, *, has_credentials: dict[str, bool]
+) -> list[dg.ScheduleDefinition]:
+    """Every clock; a source whose credentials are not set is left stopped."""
+    clocks = []
+    for source in config.sources:
+        if not source.enabled:
+            continue
+        name = source.id.replace("-", "_")
+        running = has_credentials[source.id]
+        status = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
+        clocks += [
+            dg.ScheduleDefinition(
+                name=f"{name}_hourly",
+                job=jobs.loads[source.id],
+                cron_schedule=LOAD_CRON[source.system],
+                execution_timezone=TIMEZONE,
+                default_status=status,
+                description=f"What is new at {source.id}, every hour.",
+            ),
+            dg.ScheduleDefinition(
+                name=f"{name}_nightly_reread",
+                job=jobs.loads[source.id],
+                cron_schedule=REREAD_CRON,
+                execution_timezone=TIMEZONE,
+                default_status=status,
+                description=f"The last {REREAD_HOURS} hours of {source.id} again, for late rows.",
+                run_config={
+                    "ops": {load_op_name(source.id): {"config": {"overlap_hours": REREAD_HOURS}}}
+                },
+            ),
+        ]
+    return [
+        *clocks,
+        dg.ScheduleDefinition(
+            name="price_catalog_daily",
+            job=jobs.prices,
+            cron_schedule=PRICES_CRON,
+            execution_timezone=TIMEZONE,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Public model prices, every day.",
+        ),
+        dg.ScheduleDefinition(
+            name="pass_hourly",
+            job=jobs.whole_pass,
+            cron_schedule=PASS_CRON,
+            execution_timezone=TIMEZONE,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Safety net: a whole pass an hour, whatever woke or did not.",
+        ),
+        dg.ScheduleDefinition(
+            name="outbound_every_5_minutes",
+            job=jobs.outbound,
+            cron_schedule=OUTBOUND_CRON,
+            execution_timezone=TIMEZONE,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Safety net: messages that are due, limits that drifted.",
+        ),
+    ]

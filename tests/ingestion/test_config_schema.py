@@ -1,0 +1,177 @@
+"""What one declaration may say by itself."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from ingestion.config_checks import threshold_usd
+from ingestion.config_schema import Budget, Endpoint, Identity, Source
+
+
+def budget(**said: Any) -> Budget:
+    whole = {
+        "id": "b",
+        "entity": "acme",
+        "period": "month",
+        "amount": 100,
+        "thresholds": {"info": 1},
+    }
+    return Budget.model_validate(whole | said)
+
+
+def reason(call: Any, *declared: Any, **said: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        call(*declared, **said)
+    (error,) = caught.value.errors()
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def test_thresholds_are_exact_shares_of_the_amount() -> None:
+    levels = {"info": Decimal("0.5"), "warning": Decimal("0.8"), "critical": Decimal("1.0")}
+    b = budget(amount=Decimal("1234.56"), thresholds=levels)
+    assert threshold_usd(b, "info") == Decimal("617.28")
+    assert threshold_usd(b, "warning") == Decimal("987.648")
+    assert threshold_usd(b, "critical") == Decimal("1234.56")
+
+
+def test_thresholds_may_be_dollars_and_may_be_left_out() -> None:
+    b = budget(thresholds={"unit": "usd", "critical": Decimal("75.5")})
+    assert threshold_usd(b, "critical") == Decimal("75.5")
+    assert threshold_usd(b, "info") is None
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        {"info": 1},
+        {"critical": 1},
+        {"info": 0, "warning": 0, "critical": 0},
+        {"info": -1, "critical": 1},
+        {"warning": 1, "critical": 1},
+        {"info": 2, "critical": 3},
+    ],
+)
+def test_legal_thresholds(levels: dict[str, int]) -> None:
+    assert budget(thresholds=levels)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            {"thresholds": {}},
+            "thresholds: an enabled budget needs at least one (or say enabled: false)",
+        ),
+        ({"thresholds": {"warning": 1}}, "thresholds: a warning needs a critical"),
+        (
+            {"thresholds": {"info": 2, "critical": 1}},
+            "thresholds: the order is info <= warning <= critical",
+        ),
+        (
+            {"thresholds": {"info": 1, "warning": 3, "critical": 2}},
+            "thresholds: the order is info <= warning <= critical",
+        ),
+        ({"condition": "below"}, "a spend budget alerts above its thresholds, never below"),
+        ({"each": "team"}, "say either entity or each"),
+        ({"entity": None}, "say either entity or each"),
+        ({"timezone": "Mars/Olympus"}, "timezone is not an IANA name: Mars/Olympus"),
+        ({"actions": ["block"]}, "actions belong to mode: hard"),
+        ({"actions": ["block"], "mode": "hard"}, "actions start at critical: thresholds has none"),
+    ],
+)
+def test_budgets_that_contradict_themselves_are_refused(
+    said: dict[str, Any], expected: str
+) -> None:
+    assert reason(budget, **said) == expected
+
+
+@pytest.mark.parametrize("amount", ["nan", "inf", "1e40", "0.0000001", "ten", [1]])
+def test_an_amount_is_a_finite_number_of_dollars(amount: Any) -> None:
+    assert reason(budget, amount=amount)
+
+
+def test_a_disabled_budget_may_wait_for_its_thresholds() -> None:
+    assert budget(enabled=False, thresholds={}).enabled is False
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"value": "x"}, "value and pattern need a target; match finds its own"),
+        ({"match": "email", "target": "t"}, "value and pattern need a target; match finds its own"),
+        ({"target": "t"}, "say exactly one of value, pattern and match"),
+        (
+            {"value": "x", "pattern": "y", "target": "t"},
+            "say exactly one of value, pattern and match",
+        ),
+        ({"match": "email", "prefix": "user-"}, "prefix belongs to match: same_id"),
+        ({"pattern": "(", "target": "t"}, "pattern is not a regular expression in RE2 syntax"),
+        ({"pattern": r"(a)\1", "target": "t"}, "pattern is not a regular expression in RE2 syntax"),
+        (
+            {"pattern": "(?=a)b", "target": "t"},
+            "pattern: of the (?…) groups only (?:…) means the same everywhere",
+        ),
+        (
+            {"pattern": "(?i)a", "target": "t"},
+            "pattern: of the (?…) groups only (?:…) means the same everywhere",
+        ),
+    ],
+)
+def test_rules_that_cannot_be_run_are_refused(said: dict[str, Any], expected: str) -> None:
+    assert (
+        reason(lambda **kw: Identity.model_validate({"field": "raw_user"} | kw), **said) == expected
+    )
+
+
+def endpoint(**said: Any) -> Endpoint:
+    whole = {"id": "e", "secret_env": "S", "events": ["*"], "url": "https://hooks.example/a"}
+    return Endpoint.model_validate(whole | said)
+
+
+def test_an_endpoint_is_https_unless_it_says_otherwise() -> None:
+    assert endpoint().url == "https://hooks.example/a"
+    assert (
+        reason(endpoint, url="http://hooks.example/a")
+        == "url: plain http needs allow_insecure: true"
+    )
+    assert endpoint(url="http://127.0.0.1:8000/", allow_insecure=True)
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://hooks.example", "https://user:secret@hooks.example/", "hooks.example"]
+)
+def test_an_address_without_a_scheme_or_with_a_password_is_refused(url: str) -> None:
+    assert "pattern" in reason(endpoint, url=url)
+
+
+def test_an_endpoint_names_known_events_and_where_its_secret_is() -> None:
+    assert "budget.threshold_reached" in reason(endpoint, events=["budget.exceeded"])
+    assert reason(endpoint, events=[]) == "events names none: say '*' for all, or enabled: false"
+    assert reason(endpoint, secret="whsec_x") == "Extra inputs are not permitted"
+    assert reason(endpoint, url=None) == "say either url or url_env"
+
+
+def test_a_source_is_one_of_the_known_systems_with_its_own_fields() -> None:
+    source: TypeAdapter[Any] = TypeAdapter(Source)
+    said = {
+        "id": "a",
+        "system": "litellm",
+        "evidence_layer": "gateway",
+        "base_url_env": "A",
+        "api_key_env": "B",
+    }
+    assert source.validate_python(said).entity_from == (
+        "raw_agent",
+        "raw_user",
+        "raw_team",
+        "raw_key_alias",
+    )
+    for wrong in (
+        {"system": "lightllm"},
+        {"bucket": "b"},
+        {"api_key_env": "sk-1234"},
+        {"entity_from": ["raw_tem"]},
+    ):
+        assert reason(source.validate_python, said | wrong)

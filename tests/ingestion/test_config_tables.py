@@ -1,0 +1,189 @@
+"""The configuration as rows: one load a version, none for an unchanged one."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from ingestion.config_loader import load_config
+from ingestion.config_tables import TABLES, config_source, config_tables
+from ingestion.pipeline import pipeline_for, run_source, warehouse_path
+
+AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
+FILES = {
+    "entities": """\
+entities:
+  - {id: acme, type: organisation, owner: {name: FinOps, channel: "#finops"}, cost_center: CC-1}
+  - {id: team-a, type: team, name: A, parent: acme}
+  - {id: team-b, type: team, parent: acme}
+  - id: hedy
+    type: user
+    email: Hedy@acme.example
+    parents:
+      - {parent: team-a, valid_to_at: 2026-11-02T01:00:00+01:00}
+      - {parent: team-b, valid_from_at: 2026-11-02T00:00:00Z}
+""",
+    "sources": """\
+sources:
+  - {id: one, system: litellm, evidence_layer: gateway, base_url_env: A, api_key_env: B,
+     entity_from: [raw_team]}
+""",
+    "identities": """\
+identities:
+  - {field: raw_team, match: same_id, prefix: team-}
+  - {source: one, field: raw_team, value: [x, y], target: team-a}
+  - {field: raw_team, pattern: "b-.*", target: team-b}
+""",
+    "budgets": """\
+budgets:
+  - {id: b, entity: team-a, period: month, amount: 100.10, mode: hard, actions: [block],
+     thresholds: {info: 0.5, critical: 1}}
+  - {id: later, enabled: false, entity: team-b, period: month, amount: 1}
+""",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "config"
+    path.mkdir()
+    for name, text in FILES.items():
+        (path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return path
+
+
+def rows(folder: Path, table: str, *columns: str) -> list[tuple[Any, ...]]:
+    found = config_tables(load_config(folder), extracted_at=AT)[table].select(list(columns))
+    return [tuple(row.values()) for row in found.to_pylist()]
+
+
+def test_nodes_carry_who_answers_for_them(folder: Path) -> None:
+    found = rows(
+        folder,
+        "entities",
+        "entity_key",
+        "tree",
+        "entity_type",
+        "entity_name",
+        "email",
+        "owner_channel",
+    )
+    assert found[:4] == [
+        ("acme", "owner", "organisation", "acme", None, "#finops"),
+        ("team-a", "owner", "team", "A", None, None),
+        ("team-b", "owner", "team", "team-b", None, None),
+        ("hedy", "owner", "user", "hedy", "hedy@acme.example", None),
+    ]
+    assert [row[0] for row in found[4:]] == [
+        "acme-unattributed",
+        "customers",
+        "customers-internal",
+        "customers-unattributed",
+    ]
+
+
+def test_a_move_is_two_half_open_ranges_in_utc(folder: Path) -> None:
+    move = datetime(2026, 11, 2, tzinfo=UTC)
+    found = rows(
+        folder, "entity_parents", "entity_key", "parent_key", "valid_from_at", "valid_to_at"
+    )
+    assert [row for row in found if row[0] == "hedy"] == [
+        ("hedy", "team-a", None, move),
+        ("hedy", "team-b", move, None),
+    ]
+
+
+def test_rules_are_numbered_as_written_one_a_value(folder: Path) -> None:
+    columns = ("rule_number", "source_instance", "match_kind", "match_value", "target_key")
+    assert rows(folder, "identities", *columns) == [
+        (1, "*", "same_id", "team-", None),
+        (2, "one", "value", "x", "team-a"),
+        (3, "one", "value", "y", "team-a"),
+        (4, "*", "pattern", "b-.*", "team-b"),
+    ]
+
+
+def test_thresholds_are_dollars_and_disabled_budgets_are_left_out(folder: Path) -> None:
+    columns = (
+        "budget_id",
+        "amount_usd",
+        "info_threshold_usd",
+        "warning_threshold_usd",
+        "critical_threshold_usd",
+        "action",
+    )
+    assert rows(folder, "budgets", *columns) == [
+        ("b", Decimal("100.10"), Decimal("50.05"), None, Decimal("100.10"), "block")
+    ]
+
+
+def test_another_amount_is_another_budget_version(folder: Path) -> None:
+    before = rows(folder, "budgets", "budget_version")
+    (folder / "entities.yaml").write_text(FILES["entities"].replace("name: A", "name: Alpha"))
+    assert rows(folder, "budgets", "budget_version") == before
+    (folder / "budgets.yaml").write_text(FILES["budgets"].replace("100.10", "100.11"))
+    assert rows(folder, "budgets", "budget_version") != before
+
+
+def load(folder: Path, home: Path, at: datetime) -> None:
+    source = config_source(load_config(folder), extracted_at=at)
+    run_source(pipeline_for("config", instance=None, home=home), source)
+
+
+def counts(home: Path) -> dict[str, int]:
+    with duckdb.connect(str(warehouse_path(home))) as con:
+        return {
+            table: con.execute(f"select count(*) from raw_config.{table}").fetchone()[0]  # type: ignore[index]
+            for table in (*TABLES, "_dlt_loads")
+        }
+
+
+def test_a_configuration_is_one_load_and_an_unchanged_one_is_none(
+    folder: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    load(folder, home, AT)
+    once = counts(home)
+    assert once == {
+        "sources": 1,
+        "source_fields": 3,
+        "entities": 8,
+        "entity_parents": 7,
+        "features": 0,
+        "identities": 4,
+        "budgets": 1,
+        "model_aliases": 0,
+        "versions": 1,
+        "_dlt_loads": 1,
+    }
+    load(folder, home, AT.replace(hour=13))
+    assert counts(home) == once
+    (folder / "features.yaml").write_text("features: [{id: chat}]\n")
+    load(folder, home, AT.replace(hour=14))
+    twice = counts(home)
+    assert (twice["features"], twice["versions"], twice["entities"], twice["_dlt_loads"]) == (
+        1,
+        2,
+        16,
+        2,
+    )
+
+
+def test_a_configuration_taken_back_is_loaded_again(folder: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for text in ("features: []\n", "features: [{id: chat}]\n", "features: []\n"):
+        (folder / "features.yaml").write_text(text)
+        load(folder, home, AT)
+    assert counts(home)["versions"] == 3
+
+
+def test_every_row_says_which_configuration_and_when(folder: Path) -> None:
+    config = load_config(folder)
+    for name, table in config_tables(config, extracted_at=AT).items():
+        assert set(table.column("config_version").to_pylist()) <= {
+            config.versions.config_version
+        }, name
+        assert set(table.column("extracted_at").to_pylist()) <= {AT}, name

@@ -1,0 +1,125 @@
+"""Killed at any point of evaluate, dispatch and reconcile, a re-run ends where a clean run ends."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gateway_server import gateway_server, receiver_server
+from ops_stores import opened_store, rows, store_url
+
+from orchestration.ops.tables import alert_state, applied_limit, desired_limit, outbox, transition
+
+TESTS = Path(__file__).parent.parent
+# (checkpoint, how often the clean walk passes it)
+POINTS = {
+    "evaluate.begun": 4,
+    "evaluate.states_saved": 4,
+    "evaluate.before_commit": 4,
+    "evaluate.after_commit": 4,
+    "dispatch.leased": 4,
+    "dispatch.sent": 4,
+    "dispatch.acked": 4,
+    "reconcile.intent": 2,
+    "reconcile.applied": 2,
+    "reconcile.recorded": 2,
+}
+Walk = Callable[[dict[str, Any]], int]
+
+
+@pytest.fixture(scope="module")
+def walk() -> Iterator[Walk]:
+    process = subprocess.Popen(
+        [sys.executable, str(TESTS / "governance_steps.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])},
+    )
+    assert process.stdin and process.stdout
+    reader, writer = process.stdout, process.stdin
+
+    def run(task: dict[str, Any]) -> int:
+        writer.write(json.dumps(task) + "\n")
+        writer.flush()
+        return int(reader.readline())
+
+    yield run
+    writer.close()
+    process.wait()
+    reader.close()
+
+
+def final_state(walk: Walk, folder: Path, crashes: list[str]) -> dict[str, Any]:
+    """Where the road ends after these crashes, with the outside world's view of it."""
+    folder.mkdir()
+    with gateway_server({"a" * 64: {}}) as gateway, receiver_server() as receiver:
+        task = {
+            "ops_url": store_url(folder),
+            "gateway_url": gateway.url,
+            "receiver_url": receiver.url,
+        }
+        for point in crashes:
+            status = walk({**task, "crash_at": point})
+            assert status in (-signal.SIGKILL, 0)
+            assert status or len(crashes) > 1
+        assert walk({**task, "crash_at": ""}) == 0
+        with opened_store(folder) as engine:
+            tables = (transition, alert_state, desired_limit, applied_limit)
+            messages = {
+                row["id"]: (row["status"], row["event_type"], row["body"])
+                for row in rows(engine, outbox)
+            }
+            extra = len(receiver.deliveries) - len(receiver.bodies())
+            assert extra <= len(crashes)
+            return {
+                **{table.name: rows(engine, table) for table in tables},
+                "messages": messages,
+                "received": receiver.bodies(),
+                "writes": gateway.writes,
+                "keys": gateway.keys,
+            }
+
+
+@pytest.fixture(scope="module")
+def clean(walk: Walk, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return final_state(walk, tmp_path_factory.mktemp("clean") / "ops", [])
+
+
+def test_the_clean_walk_breaches_blocks_recovers_and_releases(clean: dict[str, Any]) -> None:
+    assert [(row["from_level"], row["to_level"]) for row in clean["transition"]] in (
+        [("ok", "critical"), ("critical", "ok")],
+        [("critical", "ok"), ("ok", "critical")],
+    )
+    assert clean["writes"] == [("a" * 64, True), ("a" * 64, False)]
+    assert sorted(event for _, event, _ in clean["messages"].values()) == [
+        "budget.threshold_reached",
+        "budget.threshold_recovered",
+        "limit.applied",
+        "limit.released",
+    ]
+    assert {status for status, _, _ in clean["messages"].values()} == {"delivered"}
+
+
+@pytest.mark.parametrize(
+    "point", [f"{name}:{n}" for name, count in POINTS.items() for n in range(1, count + 1)]
+)
+def test_a_kill_at_this_point_changes_nothing_in_the_end(
+    walk: Walk, clean: dict[str, Any], tmp_path: Path, point: str
+) -> None:
+    assert final_state(walk, tmp_path / "ops", [point]) == clean
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_four_kills_in_a_row_change_nothing_in_the_end(
+    walk: Walk, clean: dict[str, Any], tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    points = [f"{name}:{n}" for name, count in POINTS.items() for n in range(1, count + 1)]
+    assert final_state(walk, tmp_path / "ops", chance.sample(points, 4)) == clean

@@ -1,0 +1,142 @@
+"""The operational store: its file, its shape, its transactions, its append-only tables."""
+
+import stat
+import threading
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from ops_stores import opened_store, rows, store_url
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from orchestration.ops.store import open_store, reading, writing
+from orchestration.ops.tables import APPEND_ONLY, METADATA, wallet_entry
+
+AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
+ENTRY = {
+    "id": "g1",
+    "wallet_id": "w",
+    "kind": "grant",
+    "amount": Decimal("0.100000000000001"),
+    "effective_at": AT,
+    "idem_key": "k1",
+}
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_uses(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as engine, engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_the_files_are_private(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as engine, writing(engine) as connection:
+        connection.execute(insert(wallet_entry).values(**ENTRY))
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes["ops.sqlite"] == 0o600
+    assert set(modes.values()) == {0o600}
+
+
+def test_opening_again_keeps_what_is_there(tmp_path: Path) -> None:
+    for _ in range(2):
+        with opened_store(tmp_path) as engine:
+            if not rows(engine, wallet_entry):
+                with writing(engine) as connection:
+                    connection.execute(insert(wallet_entry).values(**ENTRY))
+            assert len(rows(engine, wallet_entry)) == 1
+
+
+def test_many_may_open_a_new_store_at_once(tmp_path: Path) -> None:
+    failures: list[Exception] = []
+    start = threading.Barrier(4)
+
+    def run() -> None:
+        start.wait()
+        try:
+            open_store(store_url(tmp_path)).dispose()
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_a_store_in_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be a file"):
+        open_store("sqlite://")
+
+
+def test_money_and_instants_come_back_as_they_went_in(tmp_path: Path) -> None:
+    big = Decimal("12345678901234567890123.123456789012345")
+    away = datetime(2026, 11, 23, 7, tzinfo=timezone(timedelta(hours=-5)))
+    with opened_store(tmp_path) as engine:
+        with writing(engine) as connection:
+            connection.execute(
+                insert(wallet_entry).values(**ENTRY | {"amount": big, "effective_at": away})
+            )
+        (found,) = rows(engine, wallet_entry)
+        assert (str(found["amount"]), found["effective_at"]) == (str(big), AT)
+        with reading(engine) as connection:
+            count = select(wallet_entry.c.id).where(wallet_entry.c.effective_at <= AT)
+            assert connection.scalar(count) == "g1"
+
+
+def test_an_instant_without_a_zone_is_refused(tmp_path: Path) -> None:
+    naive = AT.replace(tzinfo=None)
+    with (
+        opened_store(tmp_path) as engine,
+        pytest.raises(Exception, match="aware datetimes only"),
+        writing(engine) as connection,
+    ):
+        connection.execute(insert(wallet_entry).values(**ENTRY | {"effective_at": naive}))
+
+
+def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with opened_store(tmp_path) as engine:
+        with pytest.raises(RuntimeError, match="halfway"), writing(engine) as connection:
+            connection.execute(insert(wallet_entry).values(**ENTRY))
+            raise RuntimeError("halfway")
+        assert rows(engine, wallet_entry) == []
+
+
+def test_writers_take_turns(tmp_path: Path) -> None:
+    order: list[str] = []
+    with opened_store(tmp_path) as engine:
+        inside, done = threading.Event(), threading.Event()
+
+        def second() -> None:
+            inside.wait()
+            with writing(engine):
+                order.append("second")
+            done.set()
+
+        thread = threading.Thread(target=second)
+        thread.start()
+        with writing(engine) as connection:
+            inside.set()
+            connection.execute(insert(wallet_entry).values(**ENTRY))
+            order.append("first")
+        assert done.wait(20)
+        thread.join()
+    assert order == ["first", "second"]
+
+
+@pytest.mark.parametrize("verb", ["update", "delete"])
+def test_what_is_append_only_refuses_change_in_the_database(tmp_path: Path, verb: str) -> None:
+    assert "enforcement_action" in APPEND_ONLY and "transition" in APPEND_ONLY
+    with opened_store(tmp_path) as engine:
+        with writing(engine) as connection:
+            connection.execute(insert(wallet_entry).values(**ENTRY))
+        change = update(wallet_entry).values(amount=Decimal(1)) if verb == "update" else None
+        with (
+            pytest.raises(IntegrityError, match="append-only"),
+            writing(engine) as connection,
+        ):
+            connection.execute(delete(wallet_entry) if change is None else change)

@@ -1,0 +1,145 @@
+"""A price file lands once a content; what is no price file leaves the last good one standing."""
+
+import hashlib
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from ingestion.pipeline import pipeline_for, run_source, warehouse_path
+from price_catalog.parse import PriceFileError, parse
+from price_catalog.refresh import SEED_PATH, fetch, price_catalog_source, read_seed
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def price_file(path: Path, *, models: int, rate: float) -> str:
+    entry = {"litellm_provider": "p", "input_cost_per_token": rate, "output_cost_per_image": 1}
+    path.write_text(json.dumps({f"m{n}": entry for n in range(models)}), encoding="utf-8")
+    return path.as_uri()
+
+
+def refresh(home: Path, url: str | None) -> None:
+    pipeline = pipeline_for("price_catalog", instance=None, home=home)
+    run_source(pipeline, price_catalog_source(url=url, observed_at=NOW))
+
+
+def counts(home: Path) -> tuple[int, int, int]:
+    with duckdb.connect(str(warehouse_path(home)), read_only=True) as connection:
+        row = connection.execute(
+            """select
+                (select count(*) from raw_price_catalog.snapshots),
+                (select count(*) from raw_price_catalog.prices),
+                (select count(*) from raw_price_catalog._dlt_loads)"""
+        ).fetchone()
+    assert row is not None
+    return row
+
+
+def test_the_seed_is_what_its_description_says() -> None:
+    described = yaml.safe_load((SEED_PATH.parent / "seed.yml").read_text(encoding="utf-8"))
+    content = read_seed()
+    assert described["sha256"] == hashlib.sha256(content).hexdigest()
+    assert described["models_count"] == len(parse(content).models)
+    assert SEED_PATH.stat().st_size < 1_000_000
+
+
+def test_every_meter_that_is_parsed_is_in_the_closed_list() -> None:
+    listed = yaml.safe_load((SEED_PATH.parents[1] / "units.yml").read_text(encoding="utf-8"))
+    prices = parse(read_seed()).prices
+    assert {row.meter for row in prices} <= set(listed["meters"])
+    assert {row.service_tier for row in prices} == set(listed["service_tiers"])
+
+
+def test_the_same_content_lands_once_and_a_changed_one_again(tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    refresh(tmp_path, price_file(file, models=20, rate=1e-06))
+    assert counts(tmp_path) == (1, 20, 1)
+    refresh(tmp_path, file.as_uri())
+    assert counts(tmp_path) == (1, 20, 1)
+    refresh(tmp_path, price_file(file, models=20, rate=2e-06))
+    assert counts(tmp_path) == (2, 40, 2)
+
+
+def test_rates_land_as_decimals_with_their_snapshot_and_what_was_not_understood(
+    tmp_path: Path,
+) -> None:
+    refresh(tmp_path, price_file(tmp_path / "prices.json", models=1, rate=2.5e-06))
+    with duckdb.connect(str(warehouse_path(tmp_path)), read_only=True) as connection:
+        rates = connection.execute(
+            """select provider, model, meter, cast(rate_usd_per_unit as varchar),
+                typeof(rate_usd_per_unit) from raw_price_catalog.prices"""
+        ).fetchall()
+        unparsed = connection.execute(
+            "select price_key, models_count from raw_price_catalog.unparsed_keys"
+        ).fetchall()
+        [[names]] = connection.execute(
+            """select count(*) from raw_price_catalog.provider_names
+            where provider_raw in ('p', 'bedrock_converse')"""
+        ).fetchall()
+    assert rates == [("p", "m0", "input", "0.000002500000000", "DECIMAL(18,15)")]
+    assert unparsed == [("output_cost_per_image", 1)]
+    assert names == 2
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"error": "rate limited"}', b""])
+def test_what_is_no_price_file_changes_nothing(tmp_path: Path, body: bytes) -> None:
+    file = tmp_path / "prices.json"
+    refresh(tmp_path, price_file(file, models=20, rate=1e-06))
+    file.write_bytes(body)
+    with pytest.raises(PipelineStepFailed):
+        refresh(tmp_path, file.as_uri())
+    assert counts(tmp_path) == (1, 20, 1)
+    refresh(tmp_path, price_file(file, models=20, rate=2e-06))
+    assert counts(tmp_path) == (2, 40, 2)
+
+
+def test_a_file_that_lost_more_than_a_twentieth_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    refresh(tmp_path, price_file(file, models=20, rate=1e-06))
+    with pytest.raises(PipelineStepFailed):
+        refresh(tmp_path, price_file(file, models=18, rate=1e-06))
+    refresh(tmp_path, price_file(file, models=19, rate=1e-06))
+    assert counts(tmp_path) == (2, 39, 2)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    (tmp_path / "prices.json").write_bytes(b'{"from": "http"}')
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: object) -> None:
+            super().__init__(*arguments, directory=str(tmp_path))  # type: ignore[arg-type]
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Quiet."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+def test_a_url_is_fetched_and_its_secrets_are_not_shown(server: str) -> None:
+    shown, content = fetch(f"http://user:sk-secret@{server}/prices.json?token=sk-secret")
+    assert content == b'{"from": "http"}'
+    assert shown == f"http://{server}/prices.json"
+
+
+def test_only_http_https_and_files_are_read() -> None:
+    with pytest.raises(PriceFileError):
+        fetch("ftp://127.0.0.1/prices.json")
+
+
+def test_the_observation_needs_a_zone() -> None:
+    with pytest.raises(ValueError, match="zone"):
+        price_catalog_source(url=None, observed_at=datetime(2026, 11, 23))  # noqa: DTZ001

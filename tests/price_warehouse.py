@@ -1,0 +1,148 @@
+"""A warehouse with the price models built over a landed price file and hand-made usage."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from price_catalog.cost import Usage
+
+PROJECT = Path(__file__).resolve().parents[1] / "dbt_project"
+# Everything that turns a price file and attributed usage into cost, and nothing else.
+PRICE_MODELS = [
+    "stg_price_catalog__snapshots",
+    "stg_price_catalog__rates",
+    "stg_price_catalog__models",
+    "stg_price_catalog__provider_names",
+    "int_prices__versions",
+    "int_prices__stated",
+    "price_resolved",
+    "int_prices__names_reduced",
+    "int_prices__name_matches",
+    "int_prices__model_lookup",
+    "int_prices__estimate_rates",
+    "int_prices__rates_by_name",
+    "int_usage__rated",
+    "int_usage__priced",
+    "dim_prices",
+    "dim_models",
+    "assert_every_seen_name_joins_to_one_price_row",
+]
+OCCURRED_AT = datetime(2026, 11, 22, 12)  # noqa: DTZ001 (the warehouse stores naive UTC)
+TOKEN_BUCKETS = tuple(Usage.__dataclass_fields__)
+
+ALIASES = [
+    # provider, model_raw, target_provider, target_model, valid_from_at, valid_to_at
+    ("azure", "acme-prod", "azure", "gpt-4o", None, datetime(2026, 11, 22)),  # noqa: DTZ001
+    ("azure", "acme-prod", "azure", "gpt-4o-mini", datetime(2026, 11, 22), None),  # noqa: DTZ001
+    ("azure", "typo", "azure", "gpt-5o", None, None),
+]
+
+
+EVENT_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("usage_key", "source_instance", "provider")),
+        *((name, pa.string()) for name in ("model_requested", "model_served", "service_tier")),
+        ("status", pa.string()),
+        ("occurred_at", pa.timestamp("us")),
+        ("usage_on", pa.date32()),
+        ("is_informational", pa.bool_()),
+        ("is_gateway_cache_hit", pa.bool_()),
+        *((f"{bucket}_tokens", pa.int64()) for bucket in TOKEN_BUCKETS),
+        *((f"total_{name}", pa.int64()) for name in ("input_tokens", "output_tokens", "tokens")),
+        ("quantity", pa.decimal128(38, 15)),
+        ("reported_cost_usd", pa.decimal128(38, 15)),
+    ]
+)
+
+
+Row = dict[str, object]
+
+
+def rows_of(warehouse: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
+    cursor = warehouse.execute(query)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def make_upstream(
+    connection: duckdb.DuckDBPyConnection, events: Sequence[Row], names: Sequence[tuple[str, str]]
+) -> None:
+    """The tables that other rooms build, as this test needs them."""
+    connection.execute("create schema staging")
+    connection.execute("create schema intermediate")
+    connection.execute(
+        """create table staging.stg_config__sources as select * from (values
+            ('trusting', 'trust_reported'), ('repricing', 'reprice')
+        ) as given (source_instance, cost_policy)"""
+    )
+    connection.execute(
+        """create table staging.stg_config__model_aliases (
+            provider varchar, model_raw varchar, target_provider varchar, target_model varchar,
+            valid_from_at timestamp, valid_to_at timestamp)"""
+    )
+    connection.executemany(
+        "insert into staging.stg_config__model_aliases values (?, ?, ?, ?, ?, ?)", ALIASES
+    )
+    usage_events = pa.Table.from_pylist(events, schema=EVENT_SCHEMA)
+    connection.register("usage_events", usage_events)
+    connection.execute(
+        "create table intermediate.int_usage__attributed as select * from usage_events"
+    )
+    seen = pa.Table.from_pylist(
+        [
+            {"provider": provider, "model_served": name, "model_requested": None}
+            for provider, name in names
+        ],
+        schema=pa.schema(
+            [(c, pa.string()) for c in ("provider", "model_served", "model_requested")]
+        ),
+    )
+    connection.register("seen", seen)
+    connection.execute(
+        """create table intermediate.int_usage__models_seen as
+        select * from seen
+        union select provider, model_served, model_requested from usage_events"""
+    )
+
+
+def event(usage_key: str, usage: Usage, **overrides: object) -> dict[str, object]:
+    """One attributed act of a repriced source on gpt-4o, except for what is overridden."""
+    output = usage.output + usage.reasoning + usage.audio_output + usage.image_output
+    given: dict[str, object] = {
+        "usage_key": usage_key,
+        "source_instance": "repricing",
+        "provider": "openai",
+        "model_served": "gpt-4o",
+        "status": "ok",
+        "occurred_at": OCCURRED_AT,
+        "usage_on": OCCURRED_AT.date(),
+        "is_informational": False,
+        "is_gateway_cache_hit": False,
+        "total_input_tokens": usage.total_input_tokens,
+        "total_output_tokens": output,
+        "total_tokens": usage.total_input_tokens + output,
+    }
+    given |= {f"{bucket}_tokens": tokens for bucket, tokens in asdict(usage).items()}
+    return given | overrides
+
+
+def build(home: Path) -> None:
+    environment = os.environ | {"METERHOUSE_HOME": str(home), "DO_NOT_TRACK": "1"}
+    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "build"]
+    command += ["--select", *PRICE_MODELS]
+    for option, value in (
+        ("--project-dir", PROJECT),
+        ("--profiles-dir", PROJECT),
+        ("--target-path", home / "dbt" / "target"),
+        ("--log-path", home / "dbt" / "logs"),
+    ):
+        command += [option, str(value)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
