@@ -83,7 +83,7 @@ def split(
     unknown = 0
     for locator, record in records:
         if not isinstance(record, dict):
-            rejected.append((locator, _sha256(record), None, "not_an_object"))
+            rejected.append((locator, sha256_of(record), None, "not_an_object"))
             continue
         unknown += len(record.keys() - contract.known_fields)
         picked.append(contract.pick(record))
@@ -175,12 +175,18 @@ def _keep_what_fits(
     """The rows that fit, one by one; the others are added to `rejected` with their first reason."""
     kept: list[Sequence[Any]] = []
     kept_places: list[str] = []
+    # Only columns that do not fit as a whole are looked at value by value, which is slow.
+    suspects = [
+        (position, column)
+        for position, column in enumerate(contract.columns)
+        if build_array([row[position] for row in picked], column) is None
+    ]
     for row, place in zip(picked, places, strict=True):
         misfit = next(
             (
-                column
-                for column, value in zip(contract.columns, row, strict=True)
-                if build_array([value], column) is None
+                (column, row[position])
+                for position, column in suspects
+                if build_array([row[position]], column) is None
             ),
             None,
         )
@@ -188,12 +194,13 @@ def _keep_what_fits(
             kept.append(row)
             kept_places.append(place)
         else:
-            value = row[contract.columns.index(misfit)]
-            rejected.append((place, _sha256(row), misfit.name, reason_of(value, misfit)))
+            column, value = misfit
+            rejected.append((place, sha256_of(row), column.name, reason_of(value, column)))
     return kept, kept_places
 
 
-def _sha256(value: Any) -> str:
+def sha256_of(value: Any) -> str:
+    """A hash of any decoded value, also of what JSON cannot hold."""
     try:
         data = orjson.dumps(value, default=str)
     except (TypeError, orjson.JSONEncodeError):

@@ -21,7 +21,6 @@ from typing import Any
 
 import boto3
 import dlt
-import orjson
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from dlt.extract import DltResource
@@ -30,7 +29,7 @@ from ingestion.batches import Batch, batches_of
 from ingestion.checkpoints import checkpoint
 from ingestion.contracts import INTEGER, TEXT, UTC_TIME, Column, Contract
 from ingestion.http import SourceError
-from ingestion.json_text import decode_json, inside
+from ingestion.json_text import decode_json, inside, tags_text
 from ingestion.resources import rows_rejected_reads
 
 BATCH_ROWS = 50_000
@@ -111,7 +110,9 @@ def _read(
         batch_rows=BATCH_ROWS,
     )
     if listed:
+        # Objects may be deleted at the source: the newest one left can be older than the cursor.
         newest = max(item.modified_at for item in listed)
+        newest = max(newest, cursor or newest)
         state["cursor"] = newest.isoformat()
         state["recent_keys"] = sorted(
             item.key for item in listed if item.modified_at >= newest - RECENT
@@ -158,7 +159,10 @@ def _list(
 def _lines(client: Any, bucket: str, key: str) -> list[bytes]:
     """The lines of one log object; raises SourceError where it is not the gzip it should be."""
     try:
-        body = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        answer = client.get_object(Bucket=bucket, Key=key)
+        if answer["ContentLength"] > MAX_OBJECT_BYTES:
+            raise SourceError(f"bedrock: {bucket}/{key} is larger than {MAX_OBJECT_BYTES} bytes")
+        body = answer["Body"].read()
     except (BotoCoreError, ClientError) as error:
         raise SourceError(f"bedrock: reading {bucket}/{key} failed: {_code(error)}") from None
     try:
@@ -201,7 +205,7 @@ def _write_split(body: Any) -> tuple[Any, Any]:
             by_ttl = {
                 detail.get("ttl"): detail.get("inputTokens")
                 for detail in details
-                if isinstance(detail, dict)
+                if isinstance(detail, dict) and isinstance(detail.get("ttl"), str)
             }
             return by_ttl.get("5m"), by_ttl.get("1h")
         created = usage.get("cache_creation")
@@ -224,10 +228,9 @@ def _latencies(body: Any) -> tuple[Any, Any]:
 
 
 def _tags(metadata: Any) -> str | None:
-    if not isinstance(metadata, dict) or not metadata:
+    if not isinstance(metadata, dict):
         return None
-    tags = {k: v for k, v in metadata.items() if isinstance(k, str) and isinstance(v, str)}
-    return orjson.dumps(tags, option=orjson.OPT_SORT_KEYS).decode()
+    return tags_text({name: value for name, value in metadata.items() if isinstance(value, str)})
 
 
 def _pick(record: Mapping[str, Any]) -> Sequence[Any]:

@@ -17,6 +17,7 @@ INTEGER = pa.int64()
 MONEY = pa.decimal128(38, 15)
 UTC_TIME = pa.timestamp("us", tz="UTC")
 _MONEY_QUANTUM = Decimal("1e-15")
+_MONEY_LIMIT = Decimal("1e23")
 # The default context has 28 digits; 23 before the point and 15 behind it need more.
 _MONEY_CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _MAX_INTEGER = 2**63 - 1
@@ -131,22 +132,25 @@ def _has_empty_text(array: pa.Array) -> bool:
 
 
 class _Misfit(Exception):
-    """A value that is not what its column declares."""
+    """A value that is not what its column declares; the message says why, in a word."""
 
 
 def _money(value: Any) -> Decimal | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise _Misfit
+        raise _Misfit("not_an_amount")
     if isinstance(value, str) and ("_" in value or value.strip() != value):
-        raise _Misfit
+        raise _Misfit("not_an_amount")
     try:
         amount = Decimal(repr(value) if isinstance(value, float) else value)
     except InvalidOperation:
-        raise _Misfit from None
-    if not amount.is_finite() or abs(amount) >= Decimal(10) ** 23:
-        raise _Misfit
+        raise _Misfit("not_an_amount") from None
+    if not amount.is_finite():
+        raise _Misfit("not_an_amount")
+    # abs() would round to the default context, which an exponent of millions overflows.
+    if amount.copy_abs() >= _MONEY_LIMIT:
+        raise _Misfit("out_of_range")
     return amount.quantize(_MONEY_QUANTUM, context=_MONEY_CONTEXT)
 
 
@@ -160,11 +164,14 @@ def reason_of(value: Any, column: Column) -> str:
         return "negative" if value < 0 else "out_of_range"
     if column.type == MONEY:
         try:
-            return "negative" if (_money(value) or 0) < 0 else "out_of_range"
-        except _Misfit:
-            return "not_an_amount"
+            _money(value)
+        except _Misfit as misfit:
+            return str(misfit)
+        return "negative"
     if column.type == UTC_TIME:
         return "not_a_time_with_zone"
     if column.type == pa.bool_():
         return "not_a_boolean"
+    if isinstance(value, str) and len(value.encode(errors="replace")) > _MAX_TEXT_BYTES:
+        return "too_long"
     return "not_text"

@@ -1,9 +1,12 @@
 """Reading JSON as vendors write it."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
+
+_MOST_DIGITS = 40
 
 
 def decode_json(text: bytes) -> Any:
@@ -15,7 +18,32 @@ def decode_json(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return json.loads(text)
+        try:
+            # A number of thousands of digits is refused by int(), so it becomes a float as well.
+            return json.loads(text, parse_int=_whole_number)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+
+def _whole_number(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+
+
+def tags_text(tags: Mapping[str, str]) -> str | None:
+    """The tags as the text of a JSON object, sorted by name; None where there is none.
+
+    A tag that is no Unicode text (half of a surrogate pair) is left out: usage still counts.
+    """
+    clean = {name: value for name, value in tags.items() if _is_unicode(name + value)}
+    return orjson.dumps(clean, option=orjson.OPT_SORT_KEYS).decode() if clean else None
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def inside(value: Any, *path: str) -> Any:

@@ -11,20 +11,18 @@ Content (`messages`, `response`, `proxy_server_request`, error texts) is never p
 Docs: docs.litellm.ai/docs/proxy/cost_tracking
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dlt
-import orjson
 from dlt.extract import DltResource
 
-from ingestion.batches import Batch, batches_of
+from ingestion.batches import Batch, batches_of, sha256_of
 from ingestion.checkpoints import checkpoint
 from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME, Column, Contract
 from ingestion.http import JsonClient, SourceError, json_client
-from ingestion.json_text import inside
+from ingestion.json_text import inside, tags_text
 from ingestion.resources import rows_rejected_reads
 from ingestion.windows import Window, closed_windows, window_text
 
@@ -46,6 +44,7 @@ def litellm_source(
     instance: str,
     now: datetime,
     overlap: timedelta = OVERLAP,
+    history: timedelta = HISTORY,
     backoff_seconds: float = 1.0,
 ) -> Sequence[DltResource]:
     """Spend logs of one proxy: rows, rejected rows and the count of both, from one fetch."""
@@ -56,7 +55,7 @@ def litellm_source(
     )
 
     def batches() -> Iterator[Batch]:
-        yield from _read(client, instance=instance, now=now, overlap=overlap)
+        yield from _read(client, instance=instance, now=now, overlap=overlap, history=history)
 
     return rows_rejected_reads(
         "spend_logs",
@@ -67,20 +66,23 @@ def litellm_source(
 
 
 def _read(
-    client: JsonClient, *, instance: str, now: datetime, overlap: timedelta
+    client: JsonClient, *, instance: str, now: datetime, overlap: timedelta, history: timedelta
 ) -> Iterator[Batch]:
     """Batches from the cursor less the overlap up to a minute ago; then moves the cursor.
+
+    The first run, and a deep re-read, go back by `history` and no further.
 
     Windows of the overlap that read exactly as last time are not appended again: their digests
     lie in the dlt state, which commits together with the rows.
     """
     state = dlt.current.source_state()
-    settled = now.astimezone(UTC) - SETTLED_AFTER
+    now = now.astimezone(UTC)
+    settled = now - SETTLED_AFTER
     last_at = settled.replace(second=59, microsecond=0) - timedelta(
         minutes=0 if settled.second == 59 else 1
     )
     cursor = datetime.fromisoformat(state["cursor"]) if "cursor" in state else None
-    first_at = max(cursor - overlap, now - HISTORY) if cursor else now - HISTORY
+    first_at = max(cursor - overlap, now - history) if cursor else now - history
     first_at = first_at.replace(minute=59, second=59, microsecond=0) - _HOUR
     known: Mapping[str, str] = state.get("digests", {})
     digests: dict[str, str] = {}
@@ -150,7 +152,7 @@ def _read_page(client: JsonClient, window: Window, page: int) -> Mapping[str, An
 def _digest(rows: Sequence[tuple[str, Any]]) -> str:
     """A digest of everything that would be loaded; rows that are not objects count as they are."""
     picked = [SPEND_LOGS.pick(row) if isinstance(row, dict) else row for _, row in rows]
-    return hashlib.blake2b(orjson.dumps(picked, default=str), digest_size=16).hexdigest()
+    return sha256_of(picked)
 
 
 def _tags(record: Mapping[str, Any]) -> str | None:
@@ -166,7 +168,7 @@ def _tags(record: Mapping[str, Any]) -> str | None:
         value = inside(logged, name)
         if isinstance(value, str) and len(value) <= 256:
             tags.setdefault(name, value)
-    return orjson.dumps(tags, option=orjson.OPT_SORT_KEYS).decode() if tags else None
+    return tags_text(tags)
 
 
 def _pick(record: Mapping[str, Any]) -> Sequence[Any]:

@@ -30,6 +30,7 @@ def build_defs(*, config: Config, overrides: Mapping[str, Any]) -> dg.Definition
     built = models.model_assets(project, condition=condition)
     marts = models.publishing_asset(
         MARTS_KEY,
+        group="published",
         deps=[key for key in built[0].keys if key.path[0] in models.MART_SCHEMAS],
         description="The marts as readers see them: copied beside the old ones, renamed in place.",
         condition=condition,
@@ -39,6 +40,7 @@ def build_defs(*, config: Config, overrides: Mapping[str, Any]) -> dg.Definition
     ops_models = models.ops_model_assets(project)
     ops_marts = models.publishing_asset(
         OPS_MARTS_KEY,
+        group="mirror/published",
         deps=list(ops_models.keys),
         description="The same snapshot, published again with what was done about it.",
         condition=None,

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from ingestion.config_loader import Config
+from orchestration import settings
 from orchestration.automation import (
     LOAD_CRON,
     OUTBOUND_CRON,
@@ -18,14 +19,16 @@ from orchestration.jobs import Jobs, load_op_name
 def schedules(
     config: Config, jobs: Jobs, *, has_credentials: dict[str, bool]
 ) -> list[dg.ScheduleDefinition]:
-    """Every clock; a source whose credentials are not set is left stopped."""
+    """Every clock; a source whose credentials are not set is left stopped, as all are if asked."""
+    running = dg.DefaultScheduleStatus.RUNNING
+    stopped = dg.DefaultScheduleStatus.STOPPED
+    default = running if settings.clocks_run() else stopped
     clocks = []
     for source in config.sources:
         if not source.enabled:
             continue
         name = source.id.replace("-", "_")
-        running = has_credentials[source.id]
-        status = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
+        status = default if has_credentials[source.id] else stopped
         clocks += [
             dg.ScheduleDefinition(
                 name=f"{name}_hourly",
@@ -54,7 +57,7 @@ def schedules(
             job=jobs.prices,
             cron_schedule=PRICES_CRON,
             execution_timezone=TIMEZONE,
-            default_status=dg.DefaultScheduleStatus.RUNNING,
+            default_status=default,
             description="Public model prices, every day.",
         ),
         dg.ScheduleDefinition(
@@ -62,7 +65,7 @@ def schedules(
             job=jobs.whole_pass,
             cron_schedule=PASS_CRON,
             execution_timezone=TIMEZONE,
-            default_status=dg.DefaultScheduleStatus.RUNNING,
+            default_status=default,
             description="Safety net: a whole pass an hour, whatever woke or did not.",
         ),
         dg.ScheduleDefinition(
@@ -70,7 +73,7 @@ def schedules(
             job=jobs.outbound,
             cron_schedule=OUTBOUND_CRON,
             execution_timezone=TIMEZONE,
-            default_status=dg.DefaultScheduleStatus.RUNNING,
+            default_status=default,
             description="Safety net: messages that are due, limits that drifted.",
         ),
     ]

@@ -13,6 +13,11 @@ from orchestration.ops.tables import facts_snapshot, outbox
 from orchestration.warehouse import published_marts
 
 
+def _default_status() -> dg.DefaultSensorStatus:
+    running = settings.clocks_run()
+    return dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
+
+
 def config_sensor(job: Any) -> dg.SensorDefinition:
     """Wakes the load of config/ when a file of it changed."""
 
@@ -20,7 +25,7 @@ def config_sensor(job: Any) -> dg.SensorDefinition:
         name="config_changed_sensor",
         job=job,
         minimum_interval_seconds=WAKE_INTERVAL_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=_default_status(),
         description="A file of config/ changed.",
     )
     def config_changed(context: dg.SensorEvaluationContext) -> dg.SensorResult:
@@ -42,7 +47,7 @@ def snapshot_sensor(job: Any) -> dg.SensorDefinition:
         name="snapshot_published_sensor",
         job=job,
         minimum_interval_seconds=WAKE_INTERVAL_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=_default_status(),
         description="A newer snapshot is published than the last one evaluated.",
     )
     def snapshot_published(context: dg.SensorEvaluationContext) -> dg.SensorResult:
@@ -72,7 +77,7 @@ def outbox_sensor(job: Any) -> dg.SensorDefinition:
         name="message_due_sensor",
         job=job,
         minimum_interval_seconds=WAKE_INTERVAL_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=_default_status(),
         description="A message waits in the outbox and its time has come.",
     )
     def message_due(context: dg.SensorEvaluationContext) -> dg.SensorResult:
@@ -98,7 +103,7 @@ def pass_sensor(selection: dg.AssetSelection) -> dg.AutomationConditionSensorDef
     return dg.AutomationConditionSensorDefinition(
         name="pass_sensor",
         target=selection,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=_default_status(),
         minimum_interval_seconds=PASS_INTERVAL_SECONDS,
         description="A pass when loads have finished.",
     )

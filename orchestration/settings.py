@@ -29,6 +29,11 @@ def ops_url(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get("METERHOUSE_OPS_URL") or f"sqlite:///{home(environ) / 'ops.sqlite'}"
 
 
+def clocks_run(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether schedules and sensors start switched on (METERHOUSE_CLOCKS; the demo: off)."""
+    return environ.get("METERHOUSE_CLOCKS", "on") != "off"
+
+
 def now(environ: Mapping[str, str] = os.environ) -> datetime:
     """METERHOUSE_NOW (ISO 8601, with a zone) or the wall clock, in UTC."""
     pinned = environ.get("METERHOUSE_NOW")

@@ -7,6 +7,7 @@ and `meterhouse run` take one file lock, and readers get a copy that is renamed 
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,10 @@ from pathlib import Path
 import duckdb
 
 from ingestion.checkpoints import checkpoint
+from ingestion.pipeline import warehouse_path
+
+_ORPHAN_SECONDS = 600
+_RETRY_SECONDS = 0.5
 
 
 @contextmanager
@@ -22,7 +27,22 @@ def writer_lock(home: Path) -> Iterator[None]:
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (home / "writer.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        for path in (warehouse_path(home), building_marts(home)):
+            _wait_until_free(path)
         yield
+
+
+def _wait_until_free(path: Path) -> None:
+    """Waits for the dbt process of a killed run, which holds the file until it notices."""
+    deadline = time.monotonic() + _ORPHAN_SECONDS
+    while path.exists():
+        try:
+            duckdb.connect(str(path)).close()
+            return
+        except duckdb.IOException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
 
 
 def building_marts(home: Path) -> Path:

@@ -1,4 +1,5 @@
 -- Each tree's root holds the whole, and so do the sums of what is booked on its nodes.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_entity_spend_daily'}}}) }}
 with facts as (
     select
         usage_on,

@@ -1,5 +1,6 @@
 -- Fails for each name, tier, instant and size at which an event would find no row, or two: it would be lost from
 -- the estimate or priced twice. Ranges are probed at each of their starts.
+{{ config(meta={'dagster': {'ref': {'name': 'int_prices__rates_by_name'}}}) }}
 with models_seen as (
     select
         coalesce(provider, '') as provider,

@@ -1,4 +1,5 @@
 -- Every row that a load read is loaded or rejected: counts as the reader gave them against the rows that are there.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_rejected_rows'}}}) }}
 {% set resources = [('litellm', 'spend_logs'), ('bedrock', 'invocations')] %}
 {% for system, resource in resources %}
 select

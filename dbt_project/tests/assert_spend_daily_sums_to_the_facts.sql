@@ -1,4 +1,5 @@
 -- Token kinds and adjustments of a day sum to the effective cost of its acts; requests are counted once.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_spend_daily'}}}) }}
 with facts as (
     select
         usage_on,

@@ -5,7 +5,6 @@ Thin: reading the published marts, calling governance and enforcement, and showi
 
 import os
 import random
-import socket
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -26,6 +25,7 @@ from orchestration.governance.budgets import read_budgets
 from orchestration.governance.endpoints import EndpointConfig, sync_endpoints
 from orchestration.governance.evaluate import evaluate
 from orchestration.governance.webhooks import dispatch
+from orchestration.ops.lease import holder_name
 from orchestration.ops.mirror import ops_source
 from orchestration.ops.store import open_store
 from orchestration.warehouse import published_marts, writer_lock
@@ -86,7 +86,7 @@ def outbound_assets(
             now=settings.now,
             environ=os.environ,
             limit=_DELIVERIES_A_RUN,
-            worker=f"{socket.gethostname()}-{os.getpid()}",
+            worker=holder_name(),
             jitter=random.Random(),
         )
         return dg.MaterializeResult(
@@ -148,7 +148,7 @@ def mirror_assets() -> dg.AssetsDefinition:
         dlt_source=ops_source(_store),
         dlt_pipeline=pipeline_for("ops", instance=None, home=settings.home()),
         dagster_dlt_translator=RawTranslator(
-            system="ops", group="raw/ops", kinds={"sqlite"}, freshness=None
+            system="ops", group="mirror/raw", kinds={"sqlite"}, freshness=None
         ),
     )
 

@@ -81,10 +81,12 @@ class ModelTranslator(DagsterDbtTranslator):
         node = manifest.get("nodes", {}).get(unique_id)
         if node is None:
             return spec
-        is_mart = "marts" in node["fqn"]
-        layer = "marts" if is_mart else node["fqn"][1]
+        layer, area = node["fqn"][1:3]
+        is_mart = spec.key.path[0] in MART_SCHEMAS
+        # What is fed by the ops store stands behind the outbound assets: the graph has no way back.
+        is_mirror = OPS_TAG in node["tags"]
         return spec.replace_attributes(
-            group_name=f"{layer}/{node['fqn'][2]}",
+            group_name=f"mirror/{layer}" if is_mirror else f"{layer}/{area}",
             automation_condition=self._condition,
             freshness_policy=MARTS_FRESHNESS if is_mart else None,
         )
@@ -111,7 +113,9 @@ def model_assets(
             # model mistakes new rows for rows it has seen (DESIGN D18, D19).
             pass_id = begin_pass(home, as_of=settings.now())
             declare_tables(home)
-            context.log.info(f"pass {pass_id}")
+            context.log_event(
+                dg.AssetMaterialization(asset_key=PASSES_KEY, metadata={"pass_id": pass_id})
+            )
             yield from _build(context, dbt)
 
     return [build_models]
@@ -143,14 +147,14 @@ def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[A
 
 
 def publishing_asset(
-    key: list[str], *, deps: list[dg.AssetKey], description: str, condition: Any
+    key: list[str], *, group: str, deps: list[dg.AssetKey], description: str, condition: Any
 ) -> dg.AssetsDefinition:
     """An asset that publishes the marts as they were built."""
 
     @dg.asset(
         key=key,
         deps=deps,
-        group_name="published",
+        group_name=group,
         kinds={"duckdb"},
         owners=["team:data-platform"],
         pool=WAREHOUSE_POOL,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -103,7 +104,7 @@ def demo_sandbox(demo: Demo) -> Any:
 @click.command()
 def demo() -> None:
     """The whole road once: vendors → events → cost → budgets → webhook → a blocked key."""
-    console = Console()
+    console = Console(file=sys.stdout)
     pinned = known_or_new_demo(settings.home(), now=settings.now())
     console.rule("[bold]Meterhouse demo")
     console.print(

@@ -1,15 +1,21 @@
 """The Dagster instance under the home, and runs in this process."""
 
-import logging
 import os
 import shutil
+import threading
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
 
 from orchestration import settings
+
+_LOOK_EVERY_SECONDS = 0.5
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
@@ -34,19 +40,58 @@ def prepare_instance() -> Path:
     return folder
 
 
-def run_job(definitions: dg.Definitions, name: str) -> RunOutcome:
-    """Runs a job here and now; what it logs goes to the instance, not to the terminal."""
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    with warnings.catch_warnings(), dg.DagsterInstance.get() as instance:
+def run_job(definitions: dg.Definitions, name: str, *, say: Callable[[str], None]) -> RunOutcome:
+    """Runs a job here and now and says which step is under way.
+
+    What it prints goes to `logs/runs.log` under the home; its events go to the instance.
+    """
+    run_id = str(uuid4())
+    log_path = settings.home() / "logs" / "runs.log"
+    log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (
+        dg.DagsterInstance.get() as instance,
+        log_path.open("a", encoding="utf-8") as log,
+        warnings.catch_warnings(),
+        redirect_stdout(log),
+        redirect_stderr(log),
+        _followed(instance, run_id, say),
+    ):
         warnings.simplefilter("ignore")
         result = definitions.resolve_job_def(name).execute_in_process(
-            instance=instance, raise_on_error=False
+            instance=instance, run_id=run_id, run_config=_QUIET, raise_on_error=False
         )
     return RunOutcome(
         job=name,
         is_success=result.success,
         error=None if result.success else _first_error(result),
     )
+
+
+@contextmanager
+def _followed(
+    instance: dg.DagsterInstance, run_id: str, say: Callable[[str], None]
+) -> Iterator[None]:
+    """Says each new step, and how many assets of it are built, while the run goes on."""
+    ended = threading.Event()
+    of_interest = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.ASSET_MATERIALIZATION}
+
+    def look() -> None:
+        while not ended.wait(_LOOK_EVERY_SECONDS):
+            step, built = "", 0
+            for entry in instance.all_logs(run_id, of_type=of_interest):
+                if entry.step_key != step:
+                    step, built = entry.step_key or "", 0
+                built += entry.dagster_event_type == dg.DagsterEventType.ASSET_MATERIALIZATION
+            if step:
+                say(f"{step.replace('__', '/')}{f', {built} assets' if built > 1 else ''}")
+
+    follower = threading.Thread(target=look, daemon=True)
+    follower.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        follower.join()
 
 
 def _first_error(result: dg.ExecuteInProcessResult) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import orjson
 import requests
 from rich.console import Console
 from rich.table import Table
@@ -12,37 +13,65 @@ from rich.table import Table
 from orchestration.warehouse import published_marts
 
 _TEAMS = """
-    select e.entity_path, sum(s.consolidated_effective_cost_usd), sum(s.consolidated_requests_count),
-        sum(s.consolidated_estimated_cost_usd)
+    select
+        e.entity_path,
+        sum(s.consolidated_effective_cost_usd),
+        sum(s.consolidated_estimated_cost_usd),
+        sum(s.consolidated_requests_count)
     from spend.fct_entity_spend_daily as s
     inner join core.dim_entities as e on s.entity_key = e.entity_key
-    where s.tree = 'owner' and e.entity_type in ('organisation', 'workspace', 'team', 'unattributed')
-    group by e.entity_path order by e.entity_path
+    where s.tree = 'owner' and e.entity_type not in ('user', 'agent', 'application')
+    group by e.entity_path
+    order by e.entity_path
 """
 _MODELS = """
-    select provider, coalesce(model_id, model_served || ' (no price)'),
-        coalesce(cost_basis, 'unpriced'), count(*), sum(total_tokens), sum(effective_cost_usd)
+    select
+        coalesce(model_id, provider || '/' || model_served || ' (no price)') as model,
+        coalesce(cost_basis, 'unpriced') as basis,
+        sum(effective_cost_usd) as cost_usd,
+        sum(total_tokens),
+        count(*)
     from core.fct_usage
-    group by provider, coalesce(model_id, model_served || ' (no price)'), coalesce(cost_basis, 'unpriced')
-    order by sum(effective_cost_usd) desc nulls last limit 18
+    where status = 'ok' and not is_gateway_cache_hit
+    group by model, basis
+    order by cost_usd desc nulls last, model
+    limit 20
 """
 _CUSTOMERS = """
-    select customer_key, coalesce(feature_key, '-'), sum(effective_cost_usd), count(*)
+    select
+        customer_key,
+        coalesce(feature_key, '-') as feature,
+        coalesce(cost_basis, 'unpriced') as basis,
+        sum(effective_cost_usd) as cost_usd,
+        count(*)
     from core.fct_usage
-    group by customer_key, coalesce(feature_key, '-')
-    order by sum(effective_cost_usd) desc nulls last limit 15
+    group by customer_key, feature, basis
+    order by cost_usd desc nulls last, customer_key, feature, basis
+    limit 15
 """
 _BUDGETS = """
-    select budget_id, entity_path, used_usd, estimated_usd, amount_usd, matched_level, mode
-    from budgets.fct_budget_status where is_current order by entity_path
+    select budget_id, used_usd, estimated_usd, amount_usd, mode, matched_level
+    from budgets.fct_budget_status
+    where is_current
+    order by entity_path
 """
-_SHARES = """
-    select count(*), sum(total_tokens), sum(effective_cost_usd),
+_TRUST = """
+    select
+        count(*),
+        sum(total_tokens),
+        sum(effective_cost_usd),
         sum(case when is_costed and effective_cost_usd is null then total_tokens else 0 end),
         sum(estimated_cost_usd),
-        sum(case when entity_key like '%-unattributed' or customer_key like '%-unattributed'
-            then 1 else 0 end)
+        sum(case when entity_key like '%-unattributed' then 1 else 0 end),
+        sum(case when customer_key like '%-unattributed' then 1 else 0 end)
     from core.fct_usage
+"""
+_WRITTEN_KEYS = """
+    select key_ref
+    from budgets.fct_enforcement_actions
+    where not is_dry_run
+    group by key_ref
+    order by min(sequence_number)
 """
 _LEVEL_STYLE = {"critical": "bold red", "warning": "yellow", "info": "cyan", "ok": "green"}
 
@@ -50,132 +79,110 @@ _LEVEL_STYLE = {"critical": "bold red", "warning": "yellow", "info": "cyan", "ok
 def print_report(console: Console, *, marts: Path, vendors: Any) -> None:
     """Spend, budgets, webhooks and blocked keys, and where to look next."""
     with published_marts(marts) as connection:
-        _spend(console, connection)
-        _budgets(console, connection)
-        _webhooks(console, vendors)
-        _keys(console, connection, vendors)
-        _trust(console, connection)
+        for table in (
+            *_spend(connection),
+            _budgets(connection),
+            _webhooks(vendors),
+            _keys(connection, vendors),
+            _trust(connection),
+        ):
+            console.print()
+            console.print(table)
     console.print(f"\n  Marts for SQL and BI: {marts}", highlight=False, soft_wrap=True)
-    console.print("  Look around: [bold]make ui[/bold]\n")
+    console.print("  The graph, the runs, the checks: [bold]make ui[/]\n")
 
 
-def _spend(console: Console, connection: duckdb.DuckDBPyConnection) -> None:
-    console.print()
-    table = _table(
-        "Spend by team (owner tree, consolidated)", "node", "cost $", "requests", "unpriced ≈ $"
+def _spend(connection: duckdb.DuckDBPyConnection) -> list[Table]:
+    teams = _table("Spend by team (45 days, with everything below)", "owner", "$", "≈$", "#")
+    for path, cost, estimated, count in connection.execute(_TEAMS).fetchall():
+        name = "  " * path.count(" / ") + path.split(" / ")[-1]
+        teams.add_row(name, _usd(cost), _usd(estimated), f"{count:,}")
+    models = _table("Spend by model (served calls)", "model", "basis", "$", "tokens", "#")
+    for model, basis, cost, tokens, count in connection.execute(_MODELS).fetchall():
+        models.add_row(model, basis, _usd(cost), f"{tokens:,}", f"{count:,}")
+    customers = _table(
+        "Spend by customer and feature (largest 15)", "customer", "feature", "basis", "$", "#"
     )
-    for path, cost, count, estimated in connection.execute(_TEAMS).fetchall():
-        depth = path.count(" / ")
-        table.add_row(
-            "  " * depth + path.split(" / ")[-1], _usd(cost), f"{count:,}", _usd(estimated)
-        )
-    console.print(table)
-    table = _table(
-        "Spend by model", "provider", "model", "cost basis", "requests", "tokens", "cost $"
-    )
-    for provider, model, basis, count, tokens, cost in connection.execute(_MODELS).fetchall():
-        table.add_row(provider, model, basis, f"{count:,}", f"{tokens:,}", _usd(cost))
-    console.print(table)
-    table = _table(
-        "Spend by customer and feature (largest 15)", "customer", "feature", "cost $", "requests"
-    )
-    for customer, feature, cost, count in connection.execute(_CUSTOMERS).fetchall():
-        table.add_row(customer, feature, _usd(cost), f"{count:,}")
-    console.print(table)
+    for customer, feature, basis, cost, count in connection.execute(_CUSTOMERS).fetchall():
+        customers.add_row(customer, feature, basis, _usd(cost), f"{count:,}")
+    return [teams, models, customers]
 
 
-def _budgets(console: Console, connection: duckdb.DuckDBPyConnection) -> None:
-    table = _table(
-        "Budgets of this month",
-        "budget",
-        "used $",
-        "of which estimated",
-        "amount $",
-        "state",
-        "mode",
-    )
-    for name, _, used, estimated, amount, level, mode in connection.execute(_BUDGETS).fetchall():
-        style = _LEVEL_STYLE[level]
-        table.add_row(name, _usd(used), _usd(estimated), _usd(amount), f"[{style}]{level}[/]", mode)
-    console.print(table)
+def _budgets(connection: duckdb.DuckDBPyConnection) -> Table:
+    table = _table("Budgets of this month", "budget", "$", "≈$", "of $", "mode", "state")
+    for name, used, estimated, amount, mode, level in connection.execute(_BUDGETS).fetchall():
+        state = f"[{_LEVEL_STYLE[level]}]{level}[/]"
+        table.add_row(name, _usd(used), _usd(estimated), _usd(amount), mode, state)
+    return table
 
 
-def _webhooks(console: Console, vendors: Any) -> None:
+def _webhooks(vendors: Any) -> Table:
+    """What the receiver holds, as it arrived."""
+    table = _table("Webhooks delivered (Standard Webhooks, signed)", "id", "event", "about")
     received = requests.get(f"{vendors.webhook_url}/finops", timeout=30).json()
-    deliveries = received["deliveries"] if isinstance(received, dict) else received
-    table = _table("Webhooks delivered (signed, Standard Webhooks)", "id", "event", "about")
-    for delivery in deliveries:
-        body = delivery["body"] if isinstance(delivery["body"], dict) else _json(delivery["body"])
-        data = body["data"]
-        about = data.get("budget", {}).get("id") if isinstance(data.get("budget"), dict) else None
-        headers = {name.lower(): value for name, value in dict(delivery["headers"]).items()}
-        table.add_row(
-            headers["webhook-id"][:20] + "…",
-            body["type"],
-            str(about or data.get("summary") or _what(data)),
-        )
-    console.print(table)
+    for delivery in received:
+        body = orjson.loads(delivery["body"])
+        shown_id = f"{delivery['headers']['webhook-id'][:16]}…"
+        table.add_row(shown_id, body["type"], _about(body["data"]))
+    return table
 
 
-def _json(text: str) -> dict[str, Any]:
-    return requests.models.complexjson.loads(text)
+def _about(data: dict[str, Any]) -> str:
+    if "baselines" in data:
+        return f"first findings, in one message: {data['count']} budgets"
+    if "transition" in data:
+        return f"{data['budget']['id']} {data['transition']['from']} → {data['transition']['to']}"
+    return str(data.get("key_alias") or data.get("gateway") or "")
 
 
-def _what(data: dict[str, Any]) -> str:
-    listed = next((value for value in data.values() if isinstance(value, list)), None)
-    return f"{len(listed)} first findings" if listed else ", ".join(sorted(data))[:60]
-
-
-def _keys(console: Console, connection: duckdb.DuckDBPyConnection, vendors: Any) -> None:
-    actions = connection.execute(
-        "select key_ref, verb, result from budgets.fct_enforcement_actions"
-        " where not is_dry_run order by sequence_number"
-    ).fetchall()
-    table = _table(
-        "Keys at the gateway", "key", "blocked", "what the gateway answers to a call now"
-    )
-    for key_ref in dict.fromkeys(action[0] for action in actions):
+def _keys(connection: duckdb.DuckDBPyConnection, vendors: Any) -> Table:
+    table = _table("Keys limited at the gateway", "key", "blocked", "answer to a call now")
+    for (key_ref,) in connection.execute(_WRITTEN_KEYS).fetchall():
         info = requests.get(
             f"{vendors.litellm_url}/key/info",
             params={"key": key_ref},
             headers={"Authorization": f"Bearer {vendors.master_key}"},
             timeout=30,
         ).json()["info"]
-        answer = requests.post(
-            f"{vendors.litellm_url}/chat/completions",
-            json={"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]},
-            headers={"Authorization": f"Bearer sk-sandbox-{info['key_alias']}"},
-            timeout=30,
-        )
-        said = answer.json().get("error", {}).get("message", "served")
-        table.add_row(info["key_alias"], str(info["blocked"]), f"{answer.status_code} {said}")
-    console.print(table)
+        answer = "served"
+        if info["blocked"]:
+            # Only a blocked key is tried: a call that is served would be usage.
+            refusal = requests.post(
+                f"{vendors.litellm_url}/chat/completions",
+                json={"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]},
+                headers={"Authorization": f"Bearer sk-sandbox-{info['key_alias']}"},
+                timeout=30,
+            )
+            answer = f"{refusal.status_code} {refusal.json()['error']['message']}"
+        table.add_row(info["key_alias"], str(info["blocked"]), answer)
+    return table
 
 
-def _trust(console: Console, connection: duckdb.DuckDBPyConnection) -> None:
-    row = connection.execute(_SHARES).fetchone()
-    assert row is not None
-    events, tokens, cost, unpriced_tokens, estimated, unattributed = row
+def _trust(connection: duckdb.DuckDBPyConnection) -> Table:
+    row = connection.execute(_TRUST).fetchone()
     rejected = connection.execute(
         "select coalesce(sum(rows_count), 0) from trust.fct_rejected_rows"
     ).fetchone()
-    table = _table("How far to trust it", "question", "answer")
-    table.add_row("acts metered", f"{events:,}")
+    if row is None or rejected is None:
+        raise LookupError("the published marts are empty")
+    acts, tokens, cost, unpriced, estimated, no_owner, no_customer = row
+    table = _table("How far to trust it", "figure", "value")
+    table.add_row("acts metered", f"{acts:,}")
     table.add_row("effective cost", f"$ {_usd(cost)}")
-    table.add_row(
-        "tokens without a price",
-        f"{_share(unpriced_tokens, tokens)} (estimated at $ {_usd(estimated)})",
-    )
-    table.add_row("acts without an owner or a known customer", _share(unattributed, events))
-    table.add_row("records rejected", f"{rejected[0] if rejected else 0:,}")
-    console.print(table)
+    table.add_row("tokens without a price", f"{_share(unpriced, tokens)}, ≈ $ {_usd(estimated)}")
+    table.add_row("acts without a known owner", _share(no_owner, acts))
+    table.add_row("acts without a known customer", _share(no_customer, acts))
+    table.add_row("records rejected", f"{rejected[0]:,}")
+    return table
 
 
 def _table(title: str, *columns: str) -> Table:
+    """Headers: `$` known cost, `≈$` conservative estimate of what is unpriced, `#` requests."""
+    names = {"$": "cost $", "≈$": "unpriced ≈ $", "#": "requests"}
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
-        is_number = column.endswith("$") or column in ("requests", "tokens", "of which estimated")
-        table.add_column(column, justify="right" if is_number else "left")
+        justify = "right" if column in (*names, "of $", "tokens") else "left"
+        table.add_column(names.get(column, column), justify=justify, overflow="fold")
     return table
 
 

@@ -5,10 +5,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
 
 from ingestion.config_loader import ConfigError, load_config
 from orchestration import settings
@@ -21,7 +24,7 @@ from orchestration.resources import has_credentials
 @click.command()
 def run() -> None:
     """One pass: load what is new, build, check, publish, evaluate, deliver, reconcile."""
-    console = Console()
+    console = Console(file=sys.stdout)
     outcomes = run_pass(console)
     try:
         load_config(settings.config_path())
@@ -40,14 +43,14 @@ def run_pass(console: Console) -> list[RunOutcome]:
         ("Checking and loading config/", "load_config_job"),
         ("Refreshing public model prices", "refresh_prices_job"),
         *((f"Loading {source.id}", load_job_name(source.id)) for source in _ready_sources()),
-        ("Building models, publishing marts, evaluating budgets, acting", "pass_job"),
+        ("Building models, publishing, evaluating budgets, acting", "pass_job"),
     ]
     outcomes = []
     for title, name in steps:
-        with _shown(console, title) as say:
-            outcome = run_job(defs, name)
+        with _shown(console, title) as line:
+            outcome = run_job(defs, name, say=line.say)
             if not outcome.is_success:
-                say(f"[red]failed[/red]: {outcome.error}")
+                line.note(f"[bold red]failed[/]: {escape(outcome.error or '')}")
         outcomes.append(outcome)
     return outcomes
 
@@ -62,12 +65,29 @@ def _ready_sources() -> list[Any]:
     ]
 
 
+@dataclass
+class _Line:
+    """One line of progress: what is under way now, and what stays behind it."""
+
+    title: str
+    status: Status
+    notes: list[str] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        """Shows what is under way."""
+        self.status.update(f"{self.title} [dim]{escape(text)}[/]")
+
+    def note(self, text: str) -> None:
+        """Keeps a remark on the line."""
+        self.notes.append(text)
+
+
 @contextmanager
-def _shown(console: Console, title: str) -> Iterator[Any]:
+def _shown(console: Console, title: str) -> Iterator[_Line]:
     """A line that lives while the work does, and stays with its seconds when it is done."""
     started = time.monotonic()
-    notes: list[str] = []
-    with console.status(f"{title} …"):
-        yield notes.append
+    with console.status(title) as status:
+        line = _Line(title, status)
+        yield line
     seconds = time.monotonic() - started
-    console.print(f"  {title} [dim]{seconds:.1f} s[/dim] {' '.join(notes)}")
+    console.print(f"  {title} [dim]{seconds:.1f} s[/] {' '.join(line.notes)}", highlight=False)

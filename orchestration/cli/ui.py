@@ -26,7 +26,7 @@ def ui(port: int) -> None:
             sandbox = stack.enter_context(demo_sandbox(known))
             os.environ.update(sandbox.environment())
             os.environ["METERHOUSE_NOW"] = known.second_pass_at.isoformat()
-            os.environ["METERHOUSE_STOP_CLOCKS"] = "1"
+            os.environ["METERHOUSE_CLOCKS"] = "off"
         console.print(f"Dagster UI: http://127.0.0.1:{port}  (Ctrl-C ends it)")
         dagster = Path(sys.executable).with_name("dagster")
         process = subprocess.Popen(
@@ -43,6 +43,7 @@ def ui(port: int) -> None:
                 "warning",
             ],
             cwd=settings.PROJECT_ROOT,
+            env={**os.environ, "PYTHONWARNINGS": "ignore"},
         )
         try:
             process.wait()

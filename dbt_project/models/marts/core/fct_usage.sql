@@ -52,7 +52,7 @@ select
     priced.ttft_ms,
 
     -- what
-    priced.provider,
+    coalesce(priced.canonical_provider, priced.provider) as provider,
     priced.model_requested,
     priced.model_served,
     priced.model_id,

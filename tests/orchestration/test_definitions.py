@@ -1,0 +1,153 @@
+"""The code location loads as the server loads it, and its graph is one road without loose ends."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# What a vendor sends us or a person declares has nothing upstream; what we publish last has
+# nothing downstream. Marts are published, so they have.
+SOURCES = "raw/"
+LAST = {"published/ops_marts"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("definitions_home")
+
+
+@pytest.fixture(scope="module")
+def definitions(home: Path) -> dg.Definitions:
+    patch = pytest.MonkeyPatch()
+    for name in [name for name in os.environ if name.startswith("METERHOUSE_")]:
+        patch.delenv(name)
+    patch.setenv("METERHOUSE_HOME", str(home))
+    from orchestration.declared import declared_config
+    from orchestration.definitions import build_defs
+
+    config = declared_config()
+    assert config is not None
+    built = build_defs(config=config, overrides={})
+    yield built
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def graph(definitions: dg.Definitions) -> dict[str, set[str]]:
+    """Each asset with the assets it depends on."""
+    return {
+        spec.key.to_user_string(): {dep.asset_key.to_user_string() for dep in spec.deps}
+        for spec in definitions.resolve_all_asset_specs()
+    }
+
+
+def test_definitions_validate_with_an_empty_environment(tmp_path: Path) -> None:
+    dagster = Path(sys.executable).with_name("dagster")
+    done = subprocess.run(
+        [str(dagster), "definitions", "validate", "-w", str(ROOT / "workspace.yaml")],
+        env={"METERHOUSE_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "All code locations passed validation" in done.stdout + done.stderr
+
+
+def test_every_dependency_is_an_asset_of_ours(graph: dict[str, set[str]]) -> None:
+    assert {dep for deps in graph.values() for dep in deps} <= graph.keys()
+
+
+def test_only_raw_assets_have_nothing_upstream(graph: dict[str, set[str]]) -> None:
+    assert {name for name, deps in graph.items() if not deps and not name.startswith(SOURCES)} == (
+        set()
+    )
+
+
+def test_everything_flows_into_what_is_published_last(graph: dict[str, set[str]]) -> None:
+    upstream = {dep for deps in graph.values() for dep in deps}
+    assert graph.keys() - upstream == LAST
+
+
+def test_the_road_runs_from_the_vendor_to_the_blocked_key(graph: dict[str, set[str]]) -> None:
+    reached, frontier = set(), {"gateway_limits"}
+    while frontier:
+        reached |= frontier
+        frontier = {dep for name in frontier for dep in graph[name]} - reached
+    assert {"raw/litellm/spend_logs", "raw/bedrock/invocations", "raw/config/budgets"} <= reached
+    assert {"core/fct_usage", "budgets/fct_budget_status", "published/marts"} <= reached
+    assert not {name for name in reached if "ops" in name}, "evaluation reads what it recorded"
+
+
+def test_data_tests_are_asset_checks(definitions: dg.Definitions) -> None:
+    checks = {
+        check.name
+        for assets in definitions.assets or []
+        if isinstance(assets, dg.AssetsDefinition)
+        for check in assets.check_specs
+    }
+    assert "assert_both_trees_sum_to_the_facts" in checks
+    assert "unique_fct_usage_usage_key" in checks
+
+
+def test_assets_have_groups_descriptions_owners_and_kinds(definitions: dg.Definitions) -> None:
+    for spec in definitions.resolve_all_asset_specs():
+        name = spec.key.to_user_string()
+        assert spec.group_name and spec.group_name != "default", name
+        assert spec.description, name
+        assert spec.kinds, name
+        if not name.startswith("raw/run"):
+            assert spec.owners, name
+
+
+def test_sources_are_watched_for_freshness(definitions: dg.Definitions) -> None:
+    policies = {
+        spec.key.to_user_string(): spec.freshness_policy
+        for spec in definitions.resolve_all_asset_specs()
+    }
+    assert policies["raw/litellm/spend_logs"] is not None
+    assert policies["raw/bedrock/invocations"] is not None
+    assert policies["core/fct_usage"] is not None
+
+
+def test_a_source_without_credentials_is_not_scheduled(definitions: dg.Definitions) -> None:
+    status = {each.name: each.default_status for each in definitions.schedules or []}
+    assert status["litellm_main_hourly"] == dg.DefaultScheduleStatus.STOPPED
+    assert status["price_catalog_daily"] == dg.DefaultScheduleStatus.RUNNING
+
+
+def test_everything_that_writes_the_warehouse_shares_one_pool(
+    definitions: dg.Definitions,
+) -> None:
+    pools = {
+        assets.op.name: assets.op.pool
+        for assets in definitions.assets or []
+        if isinstance(assets, dg.AssetsDefinition) and assets.is_executable
+    }
+    writers = {name for name in pools if name.startswith(("load_", "build_", "published__"))}
+    assert len(writers) == 8
+    assert {pools[name] for name in writers | {"mirror_ops"}} == {"duckdb"}
+
+
+def test_sensors_ask_for_nothing_before_anything_is_published(
+    definitions: dg.Definitions, home: Path
+) -> None:
+    sensors = {each.name: each for each in definitions.sensors or []}
+    with dg.instance_for_test() as instance:
+        context = dg.build_sensor_context(instance=instance)
+        assert not sensors["snapshot_published_sensor"](context).run_requests
+        assert not sensors["message_due_sensor"](context).run_requests
+
+
+def test_the_config_sensor_asks_once_for_each_content(definitions: dg.Definitions) -> None:
+    sensor = next(each for each in definitions.sensors if each.name == "config_changed_sensor")
+    with dg.instance_for_test() as instance:
+        first = sensor(dg.build_sensor_context(instance=instance))
+        assert len(first.run_requests) == 1
+        again = sensor(dg.build_sensor_context(instance=instance, cursor=first.cursor))
+        assert not again.run_requests
