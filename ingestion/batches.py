@@ -76,7 +76,10 @@ def split(
     source_instance: str,
     extracted_at: datetime,
 ) -> Batch:
-    """Every (locator, record) as a loaded or a rejected row; the record itself is not kept."""
+    """Every (locator, record) as a loaded or a rejected row; the record itself is not kept.
+
+    A batch of nothing still counts as read: that a source was asked and had nothing is a fact.
+    """
     picked: list[Sequence[Any]] = []
     places: list[str] = []
     rejected: list[tuple[str, str, str | None, str]] = []
@@ -89,7 +92,7 @@ def split(
         picked.append(contract.pick(record))
         places.append(locator)
     read_count = len(picked) + len(rejected)
-    first = min([*places[:1], *(place for place, *_ in rejected[:1])], default=None)
+    first = min([*places[:1], *(place for place, *_ in rejected[:1])], default="nothing new")
     _refuse_lost_column(picked, contract)
     columns = build_columns(picked, contract)
     if columns is None:
@@ -128,9 +131,7 @@ def split(
                     "unknown_fields_count": unknown,
                     "extracted_at": extracted_at,
                 }
-            ]
-            if read_count
-            else [],
+            ],
             schema=READS_SCHEMA,
         ),
     )

@@ -1,6 +1,7 @@
 """Empty raw tables for systems nothing was loaded from yet, so that every model can be built."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,12 +40,14 @@ def declare_tables(home: Path) -> list[str]:
 
 def _empty_source(system: str) -> dlt.sources.DltSource:
     def empty(contract: Contract) -> Iterator[Batch]:
-        yield split(
+        nothing = split(
             [],
             contract=contract,
             source_instance="declared",
             extracted_at=datetime(1970, 1, 1, tzinfo=UTC),
         )
+        # Declaring a table is not reading a source.
+        yield replace(nothing, reads=nothing.reads.slice(0, 0))
 
     resources = [
         resource

@@ -12,7 +12,7 @@ from orchestration.assets import governance, models, raw
 from orchestration.automation import after_loads
 from orchestration.declared import declared_config
 from orchestration.jobs import all_jobs
-from orchestration.resources import has_credentials, source_resources
+from orchestration.resources import missing_variables, source_resources
 from orchestration.schedules import schedules
 from orchestration.sensors import config_sensor, outbox_sensor, pass_sensor, snapshot_sensor
 
@@ -70,7 +70,9 @@ def build_defs(*, config: Config, overrides: Mapping[str, Any]) -> dg.Definition
         "schedules": schedules(
             config,
             jobs,
-            has_credentials={each.id: has_credentials(each, os.environ) for each in config.sources},
+            has_credentials={
+                each.id: not missing_variables(each, os.environ) for each in config.sources
+            },
         ),
         "sensors": [
             config_sensor(jobs.config),

@@ -1,6 +1,5 @@
 """What assets need from outside, as Dagster resources; secrets come by name of a variable."""
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,13 +30,15 @@ def credentials_key(source_id: str) -> str:
     return f"{source_id.replace('-', '_')}_credentials"
 
 
-def has_credentials(source: LiteLLMSource | BedrockSource, environ: Mapping[str, str]) -> bool:
-    """Whether every variable a source names is set: one that is not is simply not scheduled."""
-    return all(
-        environ.get(value)
-        for field, value in source.model_dump().items()
-        if field.endswith("_env") and value
-    )
+def missing_variables(
+    source: LiteLLMSource | BedrockSource, environ: Mapping[str, str]
+) -> list[str]:
+    """The variables a source names that are not set: such a source is simply not scheduled."""
+    return [
+        name
+        for field, name in source.model_dump().items()
+        if field.endswith("_env") and name and not environ.get(name)
+    ]
 
 
 def _env(name: str | None) -> Any:
@@ -59,8 +60,3 @@ def source_resources(config: Config) -> dict[str, Any]:
                 secret_access_key=_env(source.secret_access_key_env),
             )
     return resources
-
-
-def outside_environment() -> Mapping[str, str]:
-    """The environment that webhook secrets and gateway keys are looked up in, when one is used."""
-    return os.environ

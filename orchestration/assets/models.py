@@ -1,5 +1,6 @@
 """The dbt models as Dagster assets, built in one dbt invocation a pass, and the published marts."""
 
+import hashlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -51,17 +52,19 @@ def dbt_cli(project: DbtProject) -> DbtCliResource:
 
 
 def prepare_manifest(project: DbtProject) -> None:
-    """Parses the project when the manifest is missing or older than it (no database is opened)."""
-    sources = [
-        path
-        for pattern in ("**/*.sql", "**/*.yml")
-        for path in settings.DBT_PROJECT_DIR.glob(pattern)
-        if not {"target", "logs"} & set(path.relative_to(settings.DBT_PROJECT_DIR).parts)
-    ]
-    newest = max(path.stat().st_mtime for path in sources)
-    manifest = project.manifest_path
-    if not manifest.exists() or manifest.stat().st_mtime < newest:
-        dbt_cli(project).cli(["parse", "--quiet"], target_path=_target_path()).wait()
+    """Parses the project unless the manifest was made of it; no database is opened."""
+    digest = hashlib.sha256()
+    for path in sorted(settings.DBT_PROJECT_DIR.rglob("*")):
+        relative = path.relative_to(settings.DBT_PROJECT_DIR)
+        if path.suffix in (".sql", ".yml") and relative.parts[0] not in ("target", "logs"):
+            digest.update(f"{relative}\0".encode())
+            digest.update(path.read_bytes())
+    made_of = _target_path() / "manifest.made_of"
+    known = made_of.read_text(encoding="utf-8") if made_of.exists() else ""
+    if project.manifest_path.exists() and known == digest.hexdigest():
+        return
+    dbt_cli(project).cli(["parse", "--quiet"], target_path=_target_path()).wait()
+    made_of.write_text(digest.hexdigest(), encoding="utf-8")
 
 
 class ModelTranslator(DagsterDbtTranslator):

@@ -18,7 +18,7 @@ from orchestration import settings
 from orchestration.cli.instance import RunOutcome, prepare_instance, run_job
 from orchestration.declared import declared_config
 from orchestration.jobs import load_job_name
-from orchestration.resources import has_credentials
+from orchestration.resources import missing_variables
 
 
 @click.command()
@@ -42,7 +42,7 @@ def run_pass(console: Console) -> list[RunOutcome]:
     steps = [
         ("Checking and loading config/", "load_config_job"),
         ("Refreshing public model prices", "refresh_prices_job"),
-        *((f"Loading {source.id}", load_job_name(source.id)) for source in _ready_sources()),
+        *((f"Loading {source.id}", load_job_name(source.id)) for source in _ready_sources(console)),
         ("Building models, publishing, evaluating budgets, acting", "pass_job"),
     ]
     outcomes = []
@@ -55,14 +55,17 @@ def run_pass(console: Console) -> list[RunOutcome]:
     return outcomes
 
 
-def _ready_sources() -> list[Any]:
-    """Enabled sources whose credentials are set."""
+def _ready_sources(console: Console) -> list[Any]:
+    """Enabled sources whose credentials are set; says which variables the others lack."""
     config = declared_config()
-    return [
-        source
-        for source in (config.sources if config else ())
-        if source.enabled and has_credentials(source, os.environ)
-    ]
+    ready = []
+    for source in config.sources if config else ():
+        missing = missing_variables(source, os.environ)
+        if source.enabled and missing:
+            console.print(f"  Not read: {source.id}; set {', '.join(missing)}", style="yellow")
+        elif source.enabled:
+            ready.append(source)
+    return ready
 
 
 @dataclass

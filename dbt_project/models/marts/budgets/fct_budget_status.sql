@@ -15,12 +15,31 @@ current_pass as (
     select * from {{ ref('stg_run__current_pass') }}
 ),
 
+freshness as (
+    select * from {{ ref('fct_source_freshness') }}
+),
+
 nodes as (
     select * from {{ ref('int_org__nodes') }}
 ),
 
 paths as (
     select * from {{ ref('int_org__paths') }}
+),
+
+-- A budget rests on the sources its use came from.
+stale as (
+    select
+        budget_use.budget_id,
+        budget_use.period_start_at,
+        min(budget_use.source_instance) as source_instance
+    from budget_use
+    inner join freshness
+        on budget_use.source_instance = freshness.source_instance
+        and freshness.is_stale
+    group by
+        budget_use.budget_id,
+        budget_use.period_start_at
 ),
 
 used as (
@@ -87,8 +106,9 @@ select
 
     used.first_usage_at,
     current_pass.as_of,
-    true as is_complete,
-    cast(null as {{ dbt.type_string() }}) as held_reason
+    stale.budget_id is null as is_complete,
+    case when stale.budget_id is not null then concat('stale source: ', stale.source_instance) end
+        as held_reason
 from periods
 inner join budgets
     on periods.budget_id = budgets.budget_id
@@ -102,6 +122,9 @@ left join used
 left join drivers
     on periods.budget_id = drivers.budget_id
     and periods.period_start_at = drivers.period_start_at
+left join stale
+    on periods.budget_id = stale.budget_id
+    and periods.period_start_at = stale.period_start_at
 left join current_periods
     on periods.budget_id = current_periods.budget_id
     and periods.period_start_at = current_periods.period_start_at

@@ -1,34 +1,64 @@
--- one row per source instance: its newest event and load against the pass's as_of
-with usage_events as (
-    select * from {{ ref('fct_usage') }}
+-- one row per source instance that was ever read: its newest reading and event against the pass's as_of
+{% set reads_models = ['stg_litellm__reads_spend_logs', 'stg_bedrock__reads_invocations'] %}
+with reads as (
+    {% for model in reads_models -%}
+    select
+        source_instance,
+        rows_read_count,
+        rows_rejected_count,
+        extracted_at
+    from {{ ref(model) }}
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+),
+
+quarter_hours as (
+    select * from {{ ref('int_spend__quarter_hours') }}
+),
+
+sources as (
+    select * from {{ ref('stg_config__sources') }}
 ),
 
 current_pass as (
     select * from {{ ref('stg_run__current_pass') }}
 ),
 
-newest as (
+read_totals as (
     select
-        source,
         source_instance,
-        count(*) as events_count,
-        min(occurred_at) as first_event_at,
-        max(occurred_at) as last_event_at,
-        max(loaded_at) as last_loaded_at
-    from usage_events
-    group by
-        source,
-        source_instance
+        cast(sum(rows_read_count) as bigint) as rows_read_count,
+        cast(sum(rows_rejected_count) as bigint) as rows_rejected_count,
+        max(extracted_at) as last_read_at
+    from reads
+    group by source_instance
+),
+
+usage_totals as (
+    select
+        source_instance,
+        cast(sum(requests_count) as bigint) as acts_count,
+        min(bucket_start_at) as first_usage_at,
+        max(bucket_start_at) as last_usage_at
+    from quarter_hours
+    group by source_instance
 )
 
 select
-    newest.source,
-    newest.source_instance,
-    newest.events_count,
-    newest.first_event_at,
-    newest.last_event_at,
-    newest.last_loaded_at,
+    read_totals.source_instance,
+    sources.system as source,
+    read_totals.rows_read_count,
+    read_totals.rows_rejected_count,
+    coalesce(usage_totals.acts_count, 0) as acts_count,
+    usage_totals.first_usage_at,
+    usage_totals.last_usage_at,
+    read_totals.last_read_at,
     current_pass.as_of,
-    cast({{ milliseconds_between('newest.last_event_at', 'current_pass.as_of') }} as bigint) as lag_ms
-from newest
+    {{ milliseconds_between('read_totals.last_read_at', 'current_pass.as_of') }} as read_age_ms,
+    read_totals.last_read_at < current_pass.as_of - interval '6 hours' as is_stale
+from read_totals
 cross join current_pass
+left join sources
+    on read_totals.source_instance = sources.source_instance
+left join usage_totals
+    on read_totals.source_instance = usage_totals.source_instance
