@@ -95,10 +95,20 @@ class ModelTranslator(DagsterDbtTranslator):
         )
 
 
+def passes_spec() -> dg.AssetSpec:
+    """The passes, which models read the time from."""
+    return dg.AssetSpec(
+        PASSES_KEY,
+        group_name="raw/run",
+        kinds={"duckdb"},
+        description="Passes and the time each speaks for; a row is appended when one begins.",
+    )
+
+
 def model_assets(
     project: DbtProject, *, condition: dg.AutomationCondition | None
-) -> list[dg.AssetsDefinition]:
-    """The pass under way and every model that is not fed by the ops store."""
+) -> dg.AssetsDefinition:
+    """Every model that is not fed by the ops store; building them is what begins a pass."""
     translator = ModelTranslator(condition)
 
     @dbt_assets(
@@ -121,7 +131,7 @@ def model_assets(
             )
             yield from _build(context, dbt)
 
-    return [build_models]
+    return build_models
 
 
 def ops_model_assets(project: DbtProject) -> dg.AssetsDefinition:

@@ -1,0 +1,49 @@
+"""All assets in the order data flows: loads → models → published marts → outbound → mirror."""
+
+import os
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DbtProject
+
+from ingestion.config_loader import Config
+from orchestration.assets import governance, models, raw
+from orchestration.automation import after_loads
+
+MARTS_KEY = ["published", "marts"]
+OPS_MARTS_KEY = ["published", "ops_marts"]
+
+
+def all_assets(config: Config, *, project: DbtProject) -> list[Any]:
+    """Every asset over a configuration, each built on those before it."""
+    sources = [raw.source_assets(source) for source in config.sources if source.enabled]
+    condition = after_loads([key for asset in sources for key in asset.keys])
+    built = models.model_assets(project, condition=condition)
+    marts = models.publishing_asset(
+        MARTS_KEY,
+        group="published",
+        deps=[key for key in built.keys if key.path[0] in models.MART_SCHEMAS],
+        description="The marts as readers see them: copied beside the old ones, renamed in place.",
+        condition=condition,
+    )
+    outbound = governance.outbound_assets(published=dg.AssetKey(MARTS_KEY), condition=condition)
+    ops_models = models.ops_model_assets(project)
+    ops_marts = models.publishing_asset(
+        OPS_MARTS_KEY,
+        group="mirror/published",
+        deps=list(ops_models.keys),
+        description="The same snapshot, published again with what was done about it.",
+        condition=None,
+    )
+    return [
+        models.passes_spec(),
+        *sources,
+        raw.config_assets(config),
+        raw.price_assets(os.environ),
+        built,
+        marts,
+        *outbound,
+        governance.mirror_assets(),
+        ops_models,
+        ops_marts,
+    ]
