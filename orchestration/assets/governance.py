@@ -142,7 +142,7 @@ def outbound_assets(
     return [alert_transitions, webhook_deliveries, gateway_limits]
 
 
-def mirror_assets() -> dg.AssetsDefinition:
+def mirror_assets(*, condition: dg.AutomationCondition | None) -> dg.AssetsDefinition:
     """What the ops store recorded, appended to raw_ops."""
     specs = build_dlt_asset_specs(
         dlt_source=ops_source(_store),
@@ -155,7 +155,10 @@ def mirror_assets() -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="mirror_ops",
         specs=[
-            spec.replace_attributes(deps=[ALERTS_KEY, DELIVERIES_KEY, LIMITS_KEY]) for spec in specs
+            spec.replace_attributes(
+                deps=[ALERTS_KEY, DELIVERIES_KEY, LIMITS_KEY], automation_condition=condition
+            )
+            for spec in specs
         ],
         pool=WAREHOUSE_POOL,
         required_resource_keys={"dlt"},

@@ -134,14 +134,16 @@ def model_assets(
     return build_models
 
 
-def ops_model_assets(project: DbtProject) -> dg.AssetsDefinition:
+def ops_model_assets(
+    project: DbtProject, *, condition: dg.AutomationCondition | None
+) -> dg.AssetsDefinition:
     """The models fed by the mirrored ops store; built after the outbound assets."""
 
     @dbt_assets(
         manifest=project.manifest_path,
         select=f"tag:{OPS_TAG}",
         name="build_ops_models",
-        dagster_dbt_translator=ModelTranslator(None),
+        dagster_dbt_translator=ModelTranslator(condition),
         project=project,
         pool=WAREHOUSE_POOL,
     )

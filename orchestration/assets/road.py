@@ -17,7 +17,9 @@ OPS_MARTS_KEY = ["published", "ops_marts"]
 def all_assets(config: Config, *, project: DbtProject) -> list[Any]:
     """Every asset over a configuration, each built on those before it."""
     sources = [raw.source_assets(source) for source in config.sources if source.enabled]
-    condition = after_loads([key for asset in sources for key in asset.keys])
+    condition = after_loads(
+        [key for asset in sources for key in asset.keys], passes=dg.AssetKey(models.PASSES_KEY)
+    )
     built = models.model_assets(project, condition=condition)
     marts = models.publishing_asset(
         MARTS_KEY,
@@ -27,13 +29,13 @@ def all_assets(config: Config, *, project: DbtProject) -> list[Any]:
         condition=condition,
     )
     outbound = governance.outbound_assets(published=dg.AssetKey(MARTS_KEY), condition=condition)
-    ops_models = models.ops_model_assets(project)
+    ops_models = models.ops_model_assets(project, condition=condition)
     ops_marts = models.publishing_asset(
         OPS_MARTS_KEY,
         group="mirror/published",
         deps=list(ops_models.keys),
         description="The same snapshot, published again with what was done about it.",
-        condition=None,
+        condition=condition,
     )
     return [
         models.passes_spec(),
@@ -43,7 +45,7 @@ def all_assets(config: Config, *, project: DbtProject) -> list[Any]:
         built,
         marts,
         *outbound,
-        governance.mirror_assets(),
+        governance.mirror_assets(condition=condition),
         ops_models,
         ops_marts,
     ]
