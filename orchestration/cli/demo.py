@@ -21,7 +21,8 @@ from orchestration.ops.store import open_store
 SEED = 7
 EVENTS = 200_000
 RUNAWAY_AGENT = "coder"
-RUNAWAY_USD = 1500
+# More than the agent's whole monthly budget, so that the demo ends the same on any day of a month.
+RUNAWAY_USD = 2500
 PASS_DISTANCE = timedelta(hours=1)
 ARMED_GATEWAY = "litellm-main"
 
@@ -48,9 +49,12 @@ def known_or_new_demo(home: Path, *, now: datetime) -> Demo:
     if known is not None:
         return known
     trace = os.environ.get("METERHOUSE_SANDBOX_TRACE")
+    as_of = now.astimezone(UTC).replace(second=0, microsecond=0)
+    if (as_of + PASS_DISTANCE).month != as_of.month:
+        as_of -= PASS_DISTANCE  # both passes fall into one budget period
     demo = Demo(
         home=home,
-        as_of=now.astimezone(UTC).replace(second=0, microsecond=0),
+        as_of=as_of,
         events=int(os.environ.get("METERHOUSE_SANDBOX_EVENTS", EVENTS)),
         trace=Path(trace).resolve() if trace else None,
         is_complete=False,
