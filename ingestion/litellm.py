@@ -110,11 +110,12 @@ def _read(
 def _read_window(client: JsonClient, window: Window) -> list[tuple[str, Any]]:
     """Where each row of a window stands, and the row; a window over the cap is halved."""
     rows: list[tuple[str, Any]] = []
+    before: list[Any] = []
     page = 1
     while True:
         answer = _read_page(client, window, page)
         data, total = answer["data"], answer["total"]
-        if page == 1 and (answer.get("total_is_capped") or total >= CAP_ROWS):
+        if answer.get("total_is_capped") or total >= CAP_ROWS:
             if window.last_at - window.first_at <= timedelta(seconds=1):
                 raise SourceError(f"litellm: more than {total} calls in one second {window.name}")
             return [row for half in window.halves() for row in _read_window(client, half)]
@@ -123,10 +124,13 @@ def _read_window(client: JsonClient, window: Window) -> list[tuple[str, Any]]:
                 f"litellm: page {page} of {window.name} holds {len(data)} rows, "
                 f"{len(rows)} of {total} were read before"
             )
+        if data and data == before:
+            raise SourceError(f"litellm: page {page} of {window.name} repeats the page before it")
         rows += [(f"{window.name} page {page} row {n}", row) for n, row in enumerate(data, start=1)]
         checkpoint("extract_page")
         if len(rows) >= total:
             return rows
+        before = data
         page += 1
 
 

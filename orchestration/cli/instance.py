@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,6 +15,9 @@ import dagster as dg
 
 from orchestration import settings
 
+_HOST = socket.gethostname()
+_HOST_TAG = "meterhouse/host"
+_PID_TAG = "meterhouse/pid"
 _LOOK_EVERY_SECONDS = 0.5
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -57,14 +61,41 @@ def run_job(definitions: dg.Definitions, name: str, *, say: Callable[[str], None
         _followed(instance, run_id, say),
     ):
         warnings.simplefilter("ignore")
+        _bury_the_dead(instance)
         result = definitions.resolve_job_def(name).execute_in_process(
-            instance=instance, run_id=run_id, run_config=_QUIET, raise_on_error=False
+            instance=instance,
+            run_id=run_id,
+            run_config=_QUIET,
+            tags={_HOST_TAG: _HOST, _PID_TAG: str(os.getpid())},
+            raise_on_error=False,
         )
     return RunOutcome(
         job=name,
         is_success=result.success,
         error=None if result.success else _first_error(result),
     )
+
+
+def _bury_the_dead(instance: dg.DagsterInstance) -> None:
+    """Ends runs of this command that were killed: they would hold their pool's slot for ever.
+
+    Runs of the daemon are looked after by run monitoring (dagster.yaml).
+    """
+    filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={_HOST_TAG: _HOST})
+    for run in instance.get_runs(filters):
+        if not _is_alive(int(run.tags[_PID_TAG])):
+            instance.report_run_failed(run, "Its process was killed.")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @contextmanager

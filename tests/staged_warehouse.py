@@ -1,0 +1,49 @@
+"""A warehouse with the staging views built by dbt over what the sources really loaded."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ingestion.pipeline import warehouse_path
+
+PROJECT = Path(__file__).resolve().parents[1] / "dbt_project"
+Event = dict[str, Any]
+
+
+def build(home: Path, *, select: Sequence[str]) -> None:
+    """Builds these models and runs the tests that stand on them alone."""
+    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "build"]
+    command += ["--indirect-selection", "cautious", "--select", *select]
+    for option, value in (
+        ("--project-dir", PROJECT),
+        ("--profiles-dir", PROJECT),
+        ("--target-path", home / "dbt" / "target"),
+        ("--log-path", home / "dbt" / "logs"),
+    ):
+        command += [option, str(value)]
+    environment = os.environ | {"METERHOUSE_HOME": str(home), "DO_NOT_TRACK": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+
+
+def events_of(home: Path, relation: str) -> list[Event]:
+    """The rows of a relation by column name."""
+    with duckdb.connect(str(warehouse_path(home)), read_only=True) as connection:
+        cursor = connection.execute(f"select * from {relation}")
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def buckets(event: Event) -> dict[str, int]:
+    """The token buckets of an event that are not empty."""
+    totals = {"total_tokens", "total_input_tokens", "total_output_tokens", "total_mismatch_tokens"}
+    return {
+        name.removesuffix("_tokens"): count
+        for name, count in event.items()
+        if name.endswith("_tokens") and name not in totals and count != 0
+    }
