@@ -34,7 +34,7 @@ numbered as (
 )
 
 select
-    {{ hash_key(['provider', 'model_name', 'observed_at', 'load_id']) }} as price_version_key,
+    {{ hash_key(['provider', 'model_name', 'version_number', 'snapshot_id']) }} as price_version_key,
     concat(provider, '/', model_name) as price_key,
     provider,
     model_name,
