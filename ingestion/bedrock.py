@@ -28,7 +28,7 @@ from dlt.extract import DltResource
 from ingestion.batches import Batch, batches_of
 from ingestion.checkpoints import checkpoint
 from ingestion.contracts import INTEGER, TEXT, UTC_TIME, Column, Contract
-from ingestion.http import SourceError
+from ingestion.http import SourceError, SourceUnavailable
 from ingestion.json_text import decode_json, inside, tags_text
 from ingestion.resources import rows_rejected_reads
 
@@ -152,8 +152,10 @@ def _list(
                         continue
                     if since is None or modified_at >= since:
                         yield _Object(key, modified_at)
-    except (BotoCoreError, ClientError) as error:
+    except ClientError as error:
         raise SourceError(f"bedrock: listing {bucket} failed: {_code(error)}") from None
+    except BotoCoreError as error:
+        raise SourceUnavailable(f"bedrock: listing {bucket} failed: {_code(error)}") from None
 
 
 def _lines(client: Any, bucket: str, key: str) -> list[bytes]:

@@ -29,6 +29,10 @@ class SourceError(Exception):
     """A source could not be read; the message is safe to log."""
 
 
+class SourceUnavailable(SourceError):
+    """A source could not be read now; later it may be."""
+
+
 @dataclass(frozen=True)
 class JsonClient:
     """GET and POST of JSON against one base URL, with one set of headers."""
@@ -61,11 +65,13 @@ class JsonClient:
                 stream=True,
                 allow_redirects=False,
             ) as response:
+                if response.status_code in _RETRIED_STATUSES:
+                    raise SourceUnavailable(f"{place} answered {response.status_code}")
                 if response.status_code != 200:
                     raise SourceError(f"{place} answered {response.status_code}")
                 content = self._content(response, place)
         except (requests.RequestException, HTTPError) as error:
-            raise SourceError(f"{place} failed: {type(error).__name__}") from None
+            raise SourceUnavailable(f"{place} failed: {type(error).__name__}") from None
         try:
             return decode_json(content)
         except ValueError:

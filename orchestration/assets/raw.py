@@ -8,11 +8,13 @@ import dagster as dg
 from dagster_dlt import DagsterDltTranslator, build_dlt_asset_specs
 from dagster_dlt.translator import DltResourceTranslatorData
 from dlt.extract import DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ingestion.bedrock import bedrock_source
 from ingestion.config_loader import Config, load_config
 from ingestion.config_schema import BedrockSource, LiteLLMSource
 from ingestion.config_tables import config_source
+from ingestion.http import SourceError, SourceUnavailable
 from ingestion.litellm import OVERLAP, litellm_source
 from ingestion.pipeline import few_collections, pipeline_for
 from orchestration import settings
@@ -105,7 +107,7 @@ def source_assets(source: Any) -> dg.AssetsDefinition:
         pool=WAREHOUSE_POOL,
         required_resource_keys={"dlt", key},
         retry_policy=dg.RetryPolicy(
-            max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+            max_retries=1, delay=15, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
         ),
     )
     def load(context: dg.AssetExecutionContext, config: LoadConfig) -> Iterator[Any]:
@@ -126,9 +128,25 @@ def source_assets(source: Any) -> dg.AssetsDefinition:
 def _run(context: dg.AssetExecutionContext, source: DltSource, pipeline: Any) -> Iterator[Any]:
     """Runs one dlt source alone on the warehouse and yields what it materialised."""
     with writer_lock(settings.home()), few_collections():
-        yield from context.resources.dlt.run(
-            context=context, dlt_source=source, dlt_pipeline=pipeline
-        )
+        try:
+            yield from context.resources.dlt.run(
+                context=context, dlt_source=source, dlt_pipeline=pipeline
+            )
+        except PipelineStepFailed as failed:
+            error = _source_error(failed)
+            if error is None:
+                raise
+            # A refused key is refused again: only what may be well later is tried again.
+            raise dg.Failure(
+                description=str(error), allow_retries=isinstance(error, SourceUnavailable)
+            ) from None
+
+
+def _source_error(error: BaseException | None) -> SourceError | None:
+    """The source's own error behind what dlt made of it."""
+    while error is not None and not isinstance(error, SourceError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def config_assets(config: Config) -> dg.AssetsDefinition:

@@ -128,9 +128,11 @@ def _followed(
 def _first_error(result: dg.ExecuteInProcessResult) -> str:
     for event in result.all_events:
         if event.is_step_failure:
-            error = event.step_failure_data.error
+            failure = event.step_failure_data
+            if failure.user_failure_data and failure.user_failure_data.description:
+                return failure.user_failure_data.description
+            error = failure.error
             while error is not None and error.cause is not None:
                 error = error.cause
-            message = error.message.strip() if error else "no message"
-            return f"{event.step_key}: {message}"
+            return f"{event.step_key}: {error.message.strip() if error else 'no message'}"
     return "failed before its first step"
