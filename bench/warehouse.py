@@ -1,0 +1,106 @@
+"""A warehouse with generated events and real prices: what B1 and B2 price."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from bench.events import make_events, models_in_use
+from bench.measure import ROOT
+from ingestion.pipeline import pipeline_for, run_source, warehouse_path
+from price_catalog.parse import parse
+from price_catalog.refresh import price_catalog_source, read_seed
+
+PROJECT = ROOT / "dbt_project"
+ENDS_AT = datetime(2026, 11, 20, tzinfo=UTC)
+# The bundled prices, then two snapshots in which a third of the models costs a tenth more.
+SNAPSHOTS = (
+    (datetime(2026, 9, 1, tzinfo=UTC), None),
+    (datetime(2026, 10, 20, tzinfo=UTC), 0),
+    (datetime(2026, 11, 5, tzinfo=UTC), 1),
+)
+PRICE_MODELS = [
+    "stg_price_catalog__snapshots",
+    "stg_price_catalog__rates",
+    "stg_price_catalog__models",
+    "stg_price_catalog__provider_names",
+    "int_prices__versions",
+    "int_prices__stated",
+    "price_resolved",
+    "int_prices__names_reduced",
+    "int_prices__name_matches",
+    "int_prices__model_lookup",
+    "int_prices__estimate_rates",
+    "int_prices__rates_by_name",
+    "int_usage__rated",
+    "int_usage__priced",
+]
+_UPSTREAM = """
+create schema if not exists staging;
+create schema if not exists intermediate;
+create table staging.stg_config__sources as select * from (values
+    ('trusting', 'trust_reported'), ('repricing', 'reprice')
+) as given (source_instance, cost_policy);
+create table staging.stg_config__model_aliases (
+    provider varchar, model_raw varchar, target_provider varchar, target_model varchar,
+    valid_from_at timestamp, valid_to_at timestamp);
+"""
+
+
+def make_warehouse(home: Path, *, rows: int) -> None:
+    """Lands the prices with dlt, generates the events, builds the price models with dbt."""
+    seed = read_seed()
+    for observed_at, raised in SNAPSHOTS:
+        url = None
+        if raised is not None:
+            file = home / f"prices_{observed_at:%Y%m%d}.json"
+            file.write_text(_raised(seed, remainder=raised), encoding="utf-8")
+            url = file.as_uri()
+        pipeline = pipeline_for("price_catalog", instance=None, home=home)
+        run_source(pipeline, price_catalog_source(url=url, observed_at=observed_at))
+    with duckdb.connect(str(warehouse_path(home)), config={"threads": 2}) as connection:
+        connection.execute("set preserve_insertion_order = true")
+        connection.execute(_UPSTREAM)
+        models = models_in_use(parse(seed).prices)
+        make_events(connection, rows=rows, models=models, ends_at=ENDS_AT)
+        connection.execute(
+            """create table intermediate.int_usage__models_seen as
+            select distinct provider, model_served, model_requested
+            from intermediate.int_usage__attributed"""
+        )
+    _build(home)
+
+
+def _raised(seed: bytes, *, remainder: int) -> str:
+    """The price file with the rates of every third model a tenth higher."""
+    catalogue: dict[str, Any] = json.loads(seed, parse_float=Decimal)
+    for number, name in enumerate(sorted(catalogue)):
+        if number % 3 != remainder:
+            continue
+        entry = catalogue[name]
+        for key, value in entry.items():
+            if "cost_per_token" in key and isinstance(value, Decimal):
+                entry[key] = value * Decimal("1.1")
+    return json.dumps(catalogue, default=float)
+
+
+def _build(home: Path) -> None:
+    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "run"]
+    command += ["--select", *PRICE_MODELS]
+    for option, value in (
+        ("--project-dir", PROJECT),
+        ("--profiles-dir", PROJECT),
+        ("--target-path", home / "dbt" / "target"),
+        ("--log-path", home / "dbt" / "logs"),
+    ):
+        command += [option, str(value)]
+    environ = os.environ | {"METERHOUSE_HOME": str(home), "DO_NOT_TRACK": "1"}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(done.stdout[-4000:] + done.stderr[-4000:])
