@@ -1,4 +1,5 @@
--- one row per day a pass has to rebuild, and why; append-only. A row without a day records the inputs of a pass
+-- one row per day a pass has to rebuild, and why; append-only. Days touched by changed inputs keep their version, so
+-- that the next pass knows what has been looked at
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
 with versions as (
     select * from {{ ref('int_usage__versions') }}
@@ -45,7 +46,7 @@ recorded as (
         input_version,
         row_number() over (order by pass_id desc) as newest_rank
     from {{ this }}
-    where reason = 'inputs' and usage_on is null
+    where reason = 'inputs'
 ),
 
 changed_inputs as (
@@ -81,12 +82,6 @@ touched as (
         changed_inputs.input_version
     from all_days
     cross join changed_inputs
-    union all
-    select
-        cast(null as date) as usage_on,
-        'inputs' as reason,
-        input_version
-    from changed_inputs
 )
 
 select
