@@ -83,7 +83,9 @@ def _bury_the_dead(instance: dg.DagsterInstance) -> None:
     """
     filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={_HOST_TAG: _HOST})
     for run in instance.get_runs(filters):
-        if not _is_alive(int(run.tags[_PID_TAG])):
+        pid = int(run.tags[_PID_TAG])
+        # Our own number on an earlier run is a number used again, as in every container.
+        if pid == os.getpid() or not _is_alive(pid):
             instance.report_run_failed(run, "Its process was killed.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
