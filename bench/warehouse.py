@@ -45,8 +45,8 @@ _UPSTREAM = """
 create schema if not exists staging;
 create schema if not exists intermediate;
 create table staging.stg_config__sources as select * from (values
-    ('trusting', 'trust_reported'), ('repricing', 'reprice')
-) as given (source_instance, cost_policy);
+    ('trusting', 'trust_reported', null::varchar), ('repricing', 'reprice', null)
+) as given (source_instance, cost_policy, covered_by);
 create table staging.stg_config__model_aliases (
     provider varchar, model_raw varchar, target_provider varchar, target_model varchar,
     valid_from_at timestamp, valid_to_at timestamp);

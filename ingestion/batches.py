@@ -75,6 +75,7 @@ def split(
     contract: Contract,
     source_instance: str,
     extracted_at: datetime,
+    window_key: str | None = None,
 ) -> Batch:
     """Every (locator, record) as a loaded or a rejected row; the record itself is not kept.
 
@@ -110,6 +111,7 @@ def split(
     rows = pa.Table.from_arrays(
         [
             *columns,
+            *([pa.array([window_key] * count, TEXT)] if contract.is_windowed else []),
             pa.array([source_instance] * count, TEXT),
             pa.array(places, TEXT),
             pa.array(hashes, TEXT),
@@ -129,6 +131,7 @@ def split(
                     "rows_loaded_count": count,
                     "rows_rejected_count": len(rejected),
                     "unknown_fields_count": unknown,
+                    "window_key": window_key,
                     "extracted_at": extracted_at,
                 }
             ],

@@ -12,31 +12,48 @@ Docs: docs.aws.amazon.com/bedrock/latest/userguide/model-invocation-logging.html
 
 import io
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from gzip import GzipFile
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import boto3
 import dlt
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from dlt.extract import DltResource
+from pydantic import StringConstraints
 
 from ingestion.batches import Batch, batches_of
+from ingestion.bedrock_records import INVOCATIONS
 from ingestion.checkpoints import checkpoint
-from ingestion.contracts import INTEGER, TEXT, UTC_TIME, Column, Contract
+from ingestion.config_types import EnvName
 from ingestion.http import SourceError, SourceUnavailable
-from ingestion.json_text import decode_json, inside, tags_text
+from ingestion.json_text import decode_json
 from ingestion.resources import rows_rejected_reads
+from ingestion.source_config import SourceConfig
 
 BATCH_ROWS = 50_000
 RECENT = timedelta(hours=1)
+DEEP_REREAD = timedelta(days=3)
 MAX_OBJECT_BYTES = 512 << 20
 _READERS = 8
 _CHUNK = 32
+
+
+class BedrockSource(SourceConfig):
+    """Bedrock's invocation logs of one account and region, read from their bucket."""
+
+    system: Literal["bedrock"]
+    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!_.*'()/-]*$")] = ""
+    account_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+    endpoint_url_env: EnvName | None = None
+    access_key_id_env: EnvName | None = None
+    secret_access_key_env: EnvName | None = None
 
 
 @dlt.source(name="bedrock", max_table_nesting=0)
@@ -51,9 +68,11 @@ def bedrock_source(
     secret_access_key: str | None,
     instance: str,
     now: datetime,
-    overlap: timedelta = timedelta(),
+    deep_reread: bool = False,
 ) -> Sequence[DltResource]:
     """Invocation logs of one account and region; without keys boto3's own chain is asked."""
+
+    overlap = DEEP_REREAD if deep_reread else timedelta()
 
     def batches() -> Iterator[Batch]:
         client = boto3.client(
@@ -190,110 +209,4 @@ def _record(line: bytes) -> Any:
         return line.decode("utf-8", "replace")
 
 
-def _usages(body: Any) -> Iterator[Mapping[str, Any]]:
-    """The usage objects in an output body, which is an object or a list of stream events."""
-    for event in body if isinstance(body, list) else [body]:
-        for path in (("usage",), ("message", "usage"), ("metadata", "usage")):
-            usage = inside(event, *path)
-            if isinstance(usage, dict):
-                yield usage
-
-
-def _write_split(body: Any) -> tuple[Any, Any]:
-    """Cache writes by lifetime (5 minutes, 1 hour), where the body tells them; else nulls."""
-    for usage in _usages(body):
-        details = usage.get("cacheDetails")
-        if isinstance(details, list):
-            by_ttl = {
-                detail.get("ttl"): detail.get("inputTokens")
-                for detail in details
-                if isinstance(detail, dict) and isinstance(detail.get("ttl"), str)
-            }
-            return by_ttl.get("5m"), by_ttl.get("1h")
-        created = usage.get("cache_creation")
-        if isinstance(created, dict):
-            return (
-                created.get("ephemeral_5m_input_tokens"),
-                created.get("ephemeral_1h_input_tokens"),
-            )
-    return None, None
-
-
-def _latencies(body: Any) -> tuple[Any, Any]:
-    """Whole and first-byte latency in milliseconds, where the body tells them."""
-    if isinstance(body, list):
-        for event in reversed(body):
-            metrics = inside(event, "amazon-bedrock-invocationMetrics")
-            if metrics:
-                return inside(metrics, "invocationLatency"), inside(metrics, "firstByteLatency")
-    return inside(body, "metrics", "latencyMs"), None
-
-
-def _tags(metadata: Any) -> str | None:
-    if not isinstance(metadata, dict):
-        return None
-    return tags_text({name: value for name, value in metadata.items() if isinstance(value, str)})
-
-
-def _pick(record: Mapping[str, Any]) -> Sequence[Any]:
-    """The declared columns of an invocation record, in order."""
-    body = inside(record, "output", "outputBodyJson")
-    written_5m, written_1h = _write_split(body)
-    latency_ms, first_byte_ms = _latencies(body)
-    picked = (
-        record.get("timestamp"),
-        record.get("accountId"),
-        record.get("region"),
-        record.get("requestId"),
-        record.get("operation"),
-        record.get("modelId"),
-        record.get("inferenceRegion"),
-        inside(record, "identity", "arn"),
-        record.get("errorCode"),
-        inside(record, "input", "inputTokenCount"),
-        inside(record, "input", "cacheReadInputTokenCount"),
-        inside(record, "input", "cacheWriteInputTokenCount"),
-        written_5m,
-        written_1h,
-        inside(record, "output", "outputTokenCount"),
-        latency_ms,
-        first_byte_ms,
-        _tags(record.get("requestMetadata")),
-    )
-    return (*picked, sum(value is not None for value in picked))
-
-
-_COLUMNS = (
-    Column("timestamp", UTC_TIME, required=True),
-    Column("account_id", TEXT, required=True),
-    Column("region", TEXT, required=True),
-    Column("request_id", TEXT, required=True),
-    Column("operation", TEXT),
-    Column("model_id", TEXT),
-    Column("inference_region", TEXT),
-    Column("identity_arn", TEXT),
-    Column("error_code", TEXT),
-    Column("input_token_count", INTEGER),
-    Column("cache_read_input_token_count", INTEGER),
-    Column("cache_write_input_token_count", INTEGER),
-    Column("cache_write_5m_token_count", INTEGER),
-    Column("cache_write_1h_token_count", INTEGER),
-    Column("output_token_count", INTEGER),
-    Column("latency_ms", INTEGER),
-    Column("first_byte_latency_ms", INTEGER),
-    Column("request_metadata", TEXT),
-    Column("richness", INTEGER, required=True),
-)
-
-INVOCATIONS = Contract(
-    resource="invocations",
-    columns=_COLUMNS,
-    pick=_pick,
-    known_fields=frozenset(
-        [
-            *("timestamp", "accountId", "identity", "region", "requestId", "operation"),
-            *("modelId", "input", "output", "schemaType", "schemaVersion", "inferenceRegion"),
-            *("requestMetadata", "errorCode"),
-        ]
-    ),
-)
+CONTRACTS = (INVOCATIONS,)

@@ -14,10 +14,10 @@ from ingestion.config_schema import (
     Gateway,
     Identity,
     ModelAlias,
-    Source,
 )
 from ingestion.config_tree import Node, Placed
 from ingestion.config_yaml import Problem
+from ingestion.source_config import SourceConfig
 
 # Words with a meaning of their own in reports and queries.
 _RESERVED = frozenset(("all", "any", "internal", "none", "null", "unattributed", "unknown"))
@@ -52,11 +52,14 @@ def email_problems(nodes: Sequence[Placed[Node]]) -> Iterator[Problem]:
 
 
 def source_problems(
-    sources: Sequence[Placed[Source]], nodes: Mapping[str, Node]
+    sources: Sequence[Placed[SourceConfig]], nodes: Mapping[str, Node]
 ) -> Iterator[Problem]:
-    """Default parents that are no node of the right tree."""
+    """Default parents that are no node of the right tree; a cover that is no other source."""
+    ids = {placed.value.id for placed in sources}
     for placed in sources:
         source = placed.value
+        if source.covered_by is not None and source.covered_by not in ids - {source.id}:
+            yield placed.problem(f"no other source is called {source.covered_by}", "covered_by")
         for part, tree in (("default_entity", "owner"), ("default_customer", "customer")):
             name = getattr(source, part)
             if name is None and source.auto_create:
@@ -70,7 +73,7 @@ def source_problems(
 def identity_problems(
     identities: Sequence[Placed[Identity]],
     *,
-    sources: Sequence[Source],
+    sources: Sequence[SourceConfig],
     nodes: Mapping[str, Node],
     features: Sequence[Feature],
 ) -> Iterator[Problem]:
@@ -152,7 +155,7 @@ def outward_problems(
     endpoints: Sequence[Placed[Endpoint]],
     gateways: Sequence[Placed[Gateway]],
     *,
-    sources: Sequence[Source],
+    sources: Sequence[SourceConfig],
     nodes: Mapping[str, Node],
 ) -> Iterator[Problem]:
     """Endpoints for unknown entities, gateways that no source reads."""

@@ -24,10 +24,10 @@ from ingestion.config_schema import (
     Identity,
     ModelAlias,
     Root,
-    Source,
 )
 from ingestion.config_tree import Node, Placed, customer_nodes, owner_nodes
 from ingestion.config_yaml import ConfigError, Document, Problem, read_yaml
+from ingestion.systems import Source
 
 T = TypeVar("T")
 
@@ -286,7 +286,7 @@ def _versions(config: Config) -> Versions:
         config.identities,
     ]
     pricing = [
-        [(s.id, s.cost_policy, s.evidence_layer) for s in config.sources],
+        [(s.id, s.cost_policy, s.evidence_layer, s.covered_by) for s in config.sources],
         config.model_aliases,
     ]
     whole = [getattr(config, name) for name in config.__dataclass_fields__ if name != "versions"]

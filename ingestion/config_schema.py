@@ -6,7 +6,6 @@ anything that needs a second declaration (`config_checks`), reading files (`conf
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
@@ -15,30 +14,21 @@ import pyarrow.compute
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
     StringConstraints,
     model_validator,
 )
 
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,127}$")]
-Text = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
-]
-Email = Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
-Money = Annotated[Decimal, Field(max_digits=20, decimal_places=6)]
-OwnerField = Literal[
-    "raw_agent", "raw_user", "raw_team", "raw_workspace", "raw_organization", "raw_application",
-    "raw_key_alias", "raw_key_hash",
-]  # fmt: skip
-CustomerField = Literal[
-    "raw_customer", "raw_organization", "raw_workspace", "raw_team", "raw_user", "raw_key_alias",
-    "raw_key_hash",
-]  # fmt: skip
-AnyField = Literal[OwnerField, CustomerField, "raw_feature"]
-Dimension = Literal["owner", "customer", "feature"]
+from ingestion.config_types import (
+    AnyField,
+    Declared,
+    Dimension,
+    Email,
+    EnvName,
+    Id,
+    Money,
+    Text,
+)
+
 EventType = Literal[
     "*", "budget.threshold_reached", "budget.threshold_recovered", "budget.forecast_exceeded",
     "wallet.threshold_reached", "wallet.threshold_recovered", "spend.burn_rate_exceeded",
@@ -60,11 +50,7 @@ def _quarter_hour(at: datetime) -> datetime:
 Moment = Annotated[AwareDatetime, AfterValidator(_quarter_hour)]
 
 
-class _Declared(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Dated(_Declared):
+class _Dated(Declared):
     valid_from_at: Moment | None = None
     valid_to_at: Moment | None = None
 
@@ -75,43 +61,7 @@ class _Dated(_Declared):
         return self
 
 
-class _Source(_Declared):
-    id: Id
-    enabled: bool = True
-    evidence_layer: Literal["gateway", "observability", "provider_log", "saas"]
-    cost_policy: Literal["trust_reported", "reprice"] = "trust_reported"
-    entity_from: tuple[OwnerField, ...] = ("raw_agent", "raw_user", "raw_team", "raw_key_alias")
-    customer_from: tuple[CustomerField, ...] = ("raw_customer",)
-    auto_create: bool = False
-    default_entity: Id | None = None
-    default_customer: Id | None = None
-
-
-class LiteLLMSource(_Source):
-    """One LiteLLM proxy, read over HTTP."""
-
-    system: Literal["litellm"]
-    base_url_env: EnvName
-    api_key_env: EnvName
-
-
-class BedrockSource(_Source):
-    """Bedrock's invocation logs of one account and region, read from their bucket."""
-
-    system: Literal["bedrock"]
-    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
-    prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!_.*'()/-]*$")] = ""
-    account_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
-    endpoint_url_env: EnvName | None = None
-    access_key_id_env: EnvName | None = None
-    secret_access_key_env: EnvName | None = None
-
-
-Source = Annotated[LiteLLMSource | BedrockSource, Field(discriminator="system")]
-
-
-class OwnerContact(_Declared):
+class OwnerContact(Declared):
     """The person or group that answers for an entity, and where to reach them."""
 
     name: Text
@@ -124,7 +74,7 @@ class Parent(_Dated):
     parent: Id
 
 
-class Entity(_Declared):
+class Entity(Declared):
     """One node of the owner tree; the root is the one with neither `parent` nor `parents`."""
 
     id: Id
@@ -143,7 +93,7 @@ class Entity(_Declared):
         return self
 
 
-class Customer(_Declared):
+class Customer(Declared):
     """One node of the customer tree; without a parent it hangs under the root."""
 
     id: Id
@@ -158,21 +108,21 @@ class Customer(_Declared):
     _one_way_to_say_it = Entity._one_way_to_say_it
 
 
-class Root(_Declared):
+class Root(Declared):
     """The root of the customer tree."""
 
     id: Id = "customers"
     name: Text = "Customers"
 
 
-class Feature(_Declared):
+class Feature(Declared):
     """Something a customer uses that spends on models."""
 
     id: Id
     name: Text | None = None
 
 
-class Identity(_Declared):
+class Identity(Declared):
     """One rule from a source's identifier to a node: by value, pattern, id or e-mail."""
 
     dimension: Dimension = "owner"
@@ -207,7 +157,7 @@ def _refuse_unsafe(pattern: str) -> None:
         raise ValueError("pattern is not a regular expression in RE2 syntax") from None
 
 
-class Thresholds(_Declared):
+class Thresholds(Declared):
     """Levels of a budget, as shares of its amount or in dollars; equality fires."""
 
     unit: Literal["share", "usd"] = "share"
@@ -258,7 +208,7 @@ class Budget(_Dated):
         return self
 
 
-class Endpoint(_Declared):
+class Endpoint(Declared):
     """Where webhooks go. Its secret is always named by environment variable, never written."""
 
     id: Id
@@ -282,7 +232,7 @@ class Endpoint(_Declared):
         return self
 
 
-class Gateway(_Declared):
+class Gateway(Declared):
     """A gateway whose keys may be limited. A person arms it in the ops store, config never does."""
 
     id: Id

@@ -26,26 +26,36 @@ _MAX_TEXT_BYTES = 8192
 
 @dataclass(frozen=True)
 class Column:
-    """One declared column; `required` rejects a row where it is null, numbers are not negative."""
+    """One declared column; `required` rejects a row where it is null.
+
+    Numbers are not negative unless `signed` declares credits, refunds or adjustments.
+    """
 
     name: str
     type: pa.DataType
     required: bool = False
+    signed: bool = False
 
 
 @dataclass(frozen=True)
 class Contract:
-    """A resource's allow-listed columns, and `pick`, which takes exactly those from a record."""
+    """A resource's allow-listed columns, and `pick`, which takes exactly those from a record.
+
+    Rows of a windowed resource carry the `window_key` they were read in: its vendor restates whole
+    windows, so that a row that is gone from a newer reading is gone (DESIGN D2).
+    """
 
     resource: str
     columns: tuple[Column, ...]
     pick: Callable[[Mapping[str, Any]], Sequence[Any]]
     known_fields: frozenset[str]
+    is_windowed: bool = False
 
     def schema(self) -> pa.Schema:
         """The Arrow schema of a loaded row: declared columns, then our own."""
         return pa.schema(
             [pa.field(c.name, c.type, nullable=not c.required) for c in self.columns]
+            + ([pa.field("window_key", TEXT, nullable=False)] if self.is_windowed else [])
             + [
                 pa.field("source_instance", TEXT, nullable=False),
                 pa.field("source_locator", TEXT, nullable=False),
@@ -74,6 +84,7 @@ READS_SCHEMA = pa.schema(
         pa.field("rows_loaded_count", INTEGER, nullable=False),
         pa.field("rows_rejected_count", INTEGER, nullable=False),
         pa.field("unknown_fields_count", INTEGER, nullable=False),
+        pa.field("window_key", TEXT),
         pa.field("extracted_at", UTC_TIME, nullable=False),
     ]
 )
@@ -120,7 +131,7 @@ def build_array(values: Sequence[Any], column: Column) -> pa.Array | None:
         return None
     if column.required and (array.null_count or _has_empty_text(array)):
         return None
-    if column.type in (INTEGER, MONEY):
+    if column.type in (INTEGER, MONEY) and not column.signed:
         least = pc.min(array).as_py()
         if least is not None and least < 0:
             return None
@@ -161,7 +172,7 @@ def reason_of(value: Any, column: Column) -> str:
     if column.type == INTEGER:
         if isinstance(value, bool) or not isinstance(value, int):
             return "not_an_integer"
-        return "negative" if value < 0 else "out_of_range"
+        return "negative" if value < 0 and not column.signed else "out_of_range"
     if column.type == MONEY:
         try:
             _money(value)

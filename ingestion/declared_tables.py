@@ -1,61 +1,46 @@
-"""Empty raw tables for systems nothing was loaded from yet, so that every model can be built."""
+"""Empty raw tables for what nothing was loaded from yet, so that every model can be built."""
 
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
-import dlt
 import duckdb
+import pyarrow as pa
 
-from ingestion.batches import Batch, split
-from ingestion.bedrock import INVOCATIONS
-from ingestion.contracts import Contract
-from ingestion.litellm import SPEND_LOGS
-from ingestion.pipeline import pipeline_for, run_source, warehouse_path
-from ingestion.resources import rows_rejected_reads
+from ingestion.contracts import INTEGER, READS_SCHEMA, REJECTED_SCHEMA, TEXT, UTC_TIME, Contract
+from ingestion.pipeline import warehouse_path
+from ingestion.systems import SYSTEMS
 
-CONTRACTS: dict[str, tuple[Contract, ...]] = {"litellm": (SPEND_LOGS,), "bedrock": (INVOCATIONS,)}
+# dlt's own list of loads, and the column by which a row names its load.
+_LOADS = pa.schema(
+    [
+        pa.field("load_id", TEXT),
+        pa.field("schema_name", TEXT),
+        pa.field("status", INTEGER),
+        pa.field("inserted_at", UTC_TIME),
+        pa.field("schema_version_hash", TEXT),
+    ]
+)
+_LOAD_ID = pa.field("_dlt_load_id", TEXT)
 
 
-def declare_tables(home: Path) -> list[str]:
-    """Creates the raw tables that are missing and returns the systems they belong to."""
+def declare_tables(home: Path) -> None:
+    """Creates the raw tables that are missing; dlt adds what else it wants when it first loads."""
     with duckdb.connect(str(warehouse_path(home))) as connection:
-        present = {
-            (schema, table)
-            for schema, table in connection.execute(
-                "select table_schema, table_name from information_schema.tables"
-            ).fetchall()
-        }
-    missing = [
-        system
-        for system, contracts in CONTRACTS.items()
-        if any((f"raw_{system}", contract.resource) not in present for contract in contracts)
-    ]
-    for system in missing:
-        pipeline = pipeline_for(system, instance="declared", home=home)
-        run_source(pipeline, _empty_source(system))
-    return missing
+        for system, tables in SYSTEMS.items():
+            schema = f"raw_{system}"
+            connection.execute(f"create schema if not exists {schema}")
+            for name, columns in _tables(tables.contracts):
+                connection.register("declared", columns.empty_table())
+                connection.execute(f"create table if not exists {schema}.{name} as from declared")
+                connection.unregister("declared")
 
 
-def _empty_source(system: str) -> dlt.sources.DltSource:
-    def empty(contract: Contract) -> Iterator[Batch]:
-        nothing = split(
-            [],
-            contract=contract,
-            source_instance="declared",
-            extracted_at=datetime(1970, 1, 1, tzinfo=UTC),
-        )
-        # Declaring a table is not reading a source.
-        yield replace(nothing, reads=nothing.reads.slice(0, 0))
-
-    resources = [
-        resource
-        for contract in CONTRACTS[system]
-        for resource in rows_rejected_reads(
-            contract.resource,
-            lambda contract=contract: empty(contract),
-            description="Declared, empty.",
-        )
-    ]
-    return dlt.source(lambda: resources, name=system, max_table_nesting=0)()
+def _tables(contracts: tuple[Contract, ...]) -> Iterator[tuple[str, pa.Schema]]:
+    yield "_dlt_loads", _LOADS
+    for contract in contracts:
+        for suffix, schema in (
+            ("", contract.schema()),
+            ("__rejected", REJECTED_SCHEMA),
+            ("__reads", READS_SCHEMA),
+        ):
+            yield f"{contract.resource}{suffix}", schema.append(_LOAD_ID)

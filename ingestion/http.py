@@ -21,12 +21,18 @@ _READ_SECONDS = 60
 _BODY_SECONDS = 600
 _MAX_ATTEMPTS = 5
 _MAX_RETRY_DELAY_SECONDS = 120
+# The first pause between tries, unless the answer's Retry-After says another; doubled each time.
+BACKOFF_SECONDS = 1.0
 _RETRIED_STATUSES = (408, 429, 500, 502, 503, 504)
 _CHUNK_BYTES = 1 << 20
 
 
 class SourceError(Exception):
-    """A source could not be read; the message is safe to log."""
+    """A source could not be read; the message is safe to log. `status`: of HTTP, if any."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class SourceUnavailable(SourceError):
@@ -45,37 +51,43 @@ class JsonClient:
 
     def get(self, path: str, *, params: Mapping[str, Any]) -> Any:
         """The decoded answer of a GET; raises SourceError for anything but a 200 with JSON."""
-        return self._read("GET", path, params=params, body=None)
+        return self._json("GET", path, params=params)
 
-    def post(self, path: str, *, body: Mapping[str, Any]) -> Any:
+    def post(self, path: str, *, body: Any, params: Mapping[str, Any] | None = None) -> Any:
         """The decoded answer of a POST; raises SourceError for anything but a 200 with JSON."""
-        return self._read("POST", path, params={}, body=body)
+        return self._json("POST", path, params=params or {}, json=body)
 
-    def _read(
-        self, method: str, path: str, *, params: Mapping[str, Any], body: Mapping[str, Any] | None
-    ) -> Any:
+    def post_form(self, path: str, *, form: Mapping[str, str]) -> Any:
+        """The decoded answer of a POST of a form, as sign-in endpoints want it."""
+        return self._json("POST", path, data=dict(form))
+
+    def download(self, url: str) -> bytes:
+        """The body behind an absolute, signed address; none of our headers go there."""
+        return self._read("GET", url, place=f"GET {urlsplit(url).hostname}", headers={})
+
+    def _json(self, method: str, path: str, **request: Any) -> Any:
         place = f"{method} {urlsplit(self.base_url).hostname}{path}"
-        try:
-            with self.client.request(
-                method,
-                self.base_url.rstrip("/") + path,
-                params=params,
-                json=body,
-                headers=dict(self.headers),
-                stream=True,
-                allow_redirects=False,
-            ) as response:
-                if response.status_code in _RETRIED_STATUSES:
-                    raise SourceUnavailable(f"{place} answered {response.status_code}")
-                if response.status_code != 200:
-                    raise SourceError(f"{place} answered {response.status_code}")
-                content = self._content(response, place)
-        except (requests.RequestException, HTTPError) as error:
-            raise SourceUnavailable(f"{place} failed: {type(error).__name__}") from None
+        url = self.base_url.rstrip("/") + path
+        content = self._read(method, url, place=place, headers=dict(self.headers), **request)
         try:
             return decode_json(content)
         except ValueError:
             raise SourceError(f"{place} answered 200 with a body that is not JSON") from None
+
+    def _read(self, method: str, url: str, *, place: str, **request: Any) -> bytes:
+        try:
+            with self.client.request(
+                method, url, stream=True, allow_redirects=False, **request
+            ) as response:
+                status = response.status_code
+                if status in _RETRIED_STATUSES:
+                    raise SourceUnavailable(f"{place} answered {status}", status=status)
+                # 201 and 202 are how some vendors accept a job.
+                if status not in (200, 201, 202):
+                    raise SourceError(f"{place} answered {status}", status=status)
+                return self._content(response, place)
+        except (requests.RequestException, HTTPError) as error:
+            raise SourceUnavailable(f"{place} failed: {type(error).__name__}") from None
 
     def _content(self, response: requests.Response, place: str) -> bytes:
         """The unzipped body, up to the caps on size and time.
@@ -100,7 +112,7 @@ def json_client(
     base_url: str,
     *,
     headers: Mapping[str, str],
-    backoff_seconds: float = 1.0,
+    backoff_seconds: float | None = None,
     max_body_bytes: int = 256 << 20,
     read_seconds: float = _READ_SECONDS,
     body_seconds: float = _BODY_SECONDS,
@@ -111,7 +123,7 @@ def json_client(
         raise_for_status=False,
         status_codes=_RETRIED_STATUSES,
         request_max_attempts=_MAX_ATTEMPTS,
-        request_backoff_factor=backoff_seconds,
+        request_backoff_factor=BACKOFF_SECONDS if backoff_seconds is None else backoff_seconds,
         request_max_retry_delay=_MAX_RETRY_DELAY_SECONDS,
     )
     return JsonClient(

@@ -13,27 +13,38 @@ Docs: docs.litellm.ai/docs/proxy/cost_tracking
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import dlt
 from dlt.extract import DltResource
 
 from ingestion.batches import Batch, batches_of, sha256_of
 from ingestion.checkpoints import checkpoint
+from ingestion.config_types import EnvName
 from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME, Column, Contract
 from ingestion.http import JsonClient, SourceError, json_client
 from ingestion.json_text import inside, tags_text
 from ingestion.resources import rows_rejected_reads
+from ingestion.source_config import SourceConfig
 from ingestion.windows import Window, closed_windows, window_text
 
 PAGE_ROWS = 1_000
 CAP_ROWS = 10_000
 BATCH_ROWS = 20_000
 OVERLAP = timedelta(hours=2)
+DEEP_REREAD = timedelta(days=3)
 SETTLED_AFTER = timedelta(seconds=60)
 HISTORY = timedelta(days=400)
 _HOUR = timedelta(hours=1)
 _DIMENSIONS = ("team", "user", "customer", "agent", "application", "feature")
+
+
+class LiteLLMSource(SourceConfig):
+    """One LiteLLM proxy, read over HTTP."""
+
+    system: Literal["litellm"]
+    base_url_env: EnvName
+    api_key_env: EnvName
 
 
 @dlt.source(name="litellm", max_table_nesting=0)
@@ -43,9 +54,9 @@ def litellm_source(
     api_key: str,
     instance: str,
     now: datetime,
-    overlap: timedelta = OVERLAP,
+    deep_reread: bool = False,
     history: timedelta = HISTORY,
-    backoff_seconds: float = 1.0,
+    backoff_seconds: float | None = None,
 ) -> Sequence[DltResource]:
     """Spend logs of one proxy: rows, rejected rows and the count of both, from one fetch."""
     client = json_client(
@@ -53,6 +64,8 @@ def litellm_source(
         headers={"Authorization": f"Bearer {api_key}"},
         backoff_seconds=backoff_seconds,
     )
+
+    overlap = DEEP_REREAD if deep_reread else OVERLAP
 
     def batches() -> Iterator[Batch]:
         yield from _read(client, instance=instance, now=now, overlap=overlap, history=history)
@@ -279,3 +292,5 @@ SPEND_LOGS = Contract(
     pick=_pick,
     known_fields=frozenset(_KNOWN_FIELDS.split()),
 )
+
+CONTRACTS = (SPEND_LOGS,)

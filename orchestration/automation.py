@@ -1,5 +1,6 @@
 """All policy of when things run: cadences, freshness, pools, conditions."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 import dagster as dg
@@ -7,9 +8,33 @@ import dagster as dg
 WAREHOUSE_POOL = "duckdb"
 DISPATCH_POOL = "ops_dispatch"
 
-LOAD_CRON = {"litellm": "7 * * * *", "bedrock": "17 * * * *"}
-REREAD_CRON = "37 3 * * *"
-REREAD_HOURS = 72
+NIGHTLY = "37 3 * * *"
+WEEKLY = "37 4 * * 0"
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """When a system is read, when it is read again further back, and when its data is old."""
+
+    load_cron: str
+    reread_cron: str
+    warn_after: timedelta
+    fail_after: timedelta
+
+
+def _hourly(minute: int, *, reread: str = NIGHTLY) -> Cadence:
+    return Cadence(f"{minute} * * * *", reread, timedelta(hours=2), timedelta(hours=6))
+
+
+def _daily(minute: int, *, reread: str = WEEKLY) -> Cadence:
+    return Cadence(f"{minute} 6 * * *", reread, timedelta(hours=30), timedelta(hours=54))
+
+
+# Minutes differ so that the one writer is not asked for by all at once.
+CADENCES: dict[str, Cadence] = {
+    "litellm": _hourly(7),
+    "bedrock": _hourly(17),
+}
 PRICES_CRON = "11 5 * * *"
 PASS_CRON = "45 * * * *"
 OUTBOUND_CRON = "*/5 * * * *"
@@ -18,15 +43,20 @@ TIMEZONE = "UTC"
 PASS_INTERVAL_SECONDS = 300
 WAKE_INTERVAL_SECONDS = 30
 
-SOURCE_FRESHNESS = dg.FreshnessPolicy.time_window(
-    fail_window=timedelta(hours=6), warn_window=timedelta(hours=2)
-)
 PRICES_FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=7), warn_window=timedelta(days=2)
 )
 MARTS_FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(hours=6), warn_window=timedelta(hours=2)
 )
+
+
+def freshness_of(system: str) -> dg.FreshnessPolicy:
+    """How old a system's raw tables may be."""
+    cadence = CADENCES[system]
+    return dg.FreshnessPolicy.time_window(
+        fail_window=cadence.fail_after, warn_window=cadence.warn_after
+    )
 
 
 def after_loads(

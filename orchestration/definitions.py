@@ -7,12 +7,13 @@ from typing import Any
 import dagster as dg
 
 from ingestion.config_loader import Config
+from ingestion.systems import missing_variables
 from orchestration import settings
 from orchestration.assets import models
 from orchestration.assets.road import all_assets
 from orchestration.declared import declared_config
 from orchestration.jobs import all_jobs
-from orchestration.resources import missing_variables, source_resources
+from orchestration.resources import source_resources
 from orchestration.schedules import schedules
 from orchestration.sensors import config_sensor, outbox_sensor, pass_sensor, snapshot_sensor
 

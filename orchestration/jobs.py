@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 
 from ingestion.config_loader import Config
-
-_RESOURCE = {"litellm": "spend_logs", "bedrock": "invocations"}
+from ingestion.source_config import SourceConfig
+from ingestion.systems import is_read
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def all_jobs(config: Config) -> Jobs:
     """One load a source, so that a source that fails fails alone; then one pass over all."""
     inputs = [f"raw/{source.system}" for source in config.sources]
     return Jobs(
-        loads={source.id: _load_job(source) for source in config.sources if source.enabled},
+        loads={source.id: _load_job(source) for source in config.sources if is_read(source)},
         config=dg.define_asset_job(
             "load_config_job",
             selection=dg.AssetSelection.groups("raw/config"),
@@ -50,23 +50,26 @@ def all_jobs(config: Config) -> Jobs:
     )
 
 
-def load_op_name(source_id: str) -> str:
-    """The name of the step that loads a source instance."""
-    return f"load_{source_id.replace('-', '_')}"
+def load_op_name(system: str) -> str:
+    """The name of the step that loads a system."""
+    return f"load_{system}"
 
 
 def load_job_name(source_id: str) -> str:
     """The name of the job that loads a source instance."""
-    return f"{load_op_name(source_id)}_job"
+    return f"load_{source_id.replace('-', '_')}_job"
 
 
-def _load_job(source: Any) -> Any:
-    keys = [
-        dg.AssetKey(["raw", source.system, f"{_RESOURCE[source.system]}{suffix}"])
-        for suffix in ("", "__rejected", "__reads")
-    ]
+def load_config(source: SourceConfig, *, deep_reread: bool) -> dict[str, Any]:
+    """The run config of a load of one instance."""
+    config = {"instances": [source.id], "deep_reread": deep_reread}
+    return {"ops": {load_op_name(source.system): {"config": config}}}
+
+
+def _load_job(source: SourceConfig) -> Any:
     return dg.define_asset_job(
         load_job_name(source.id),
-        selection=dg.AssetSelection.assets(*keys),
+        selection=dg.AssetSelection.groups(f"raw/{source.system}"),
+        config=load_config(source, deep_reread=False),
         description=f"Load what is new at {source.id}.",
     )

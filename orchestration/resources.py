@@ -5,24 +5,19 @@ from typing import Any
 
 import dagster as dg
 from dagster_dlt import DagsterDltResource
+from pydantic import create_model
 
 from ingestion.config_loader import Config
-from ingestion.config_schema import BedrockSource, LiteLLMSource
+from ingestion.source_config import SourceConfig
+from ingestion.systems import credential_fields, is_read
 
 
-class LiteLLMCredentials(dg.ConfigurableResource):
-    """Address and read key of one LiteLLM proxy."""
+class Credentials(dg.ConfigurableResource):
+    """What one source instance signs in with; a system's fields are added to it."""
 
-    base_url: str
-    api_key: str
-
-
-class BedrockCredentials(dg.ConfigurableResource):
-    """Access to one bucket of invocation logs; empty values leave it to boto3's own chain."""
-
-    endpoint_url: str = ""
-    access_key_id: str = ""
-    secret_access_key: str = ""
+    def values(self) -> Mapping[str, str | None]:
+        """The arguments of the dlt source; what is not set is None."""
+        return {name: getattr(self, name) or None for name in type(self).model_fields}
 
 
 def credentials_key(source_id: str) -> str:
@@ -30,33 +25,22 @@ def credentials_key(source_id: str) -> str:
     return f"{source_id.replace('-', '_')}_credentials"
 
 
-def missing_variables(
-    source: LiteLLMSource | BedrockSource, environ: Mapping[str, str]
-) -> list[str]:
-    """The variables a source names that are not set: such a source is simply not scheduled."""
-    return [
-        name
-        for field, name in source.model_dump().items()
-        if field.endswith("_env") and name and not environ.get(name)
-    ]
-
-
-def _env(name: str | None) -> Any:
-    return dg.EnvVar(name) if name else ""
+def _credentials(source: SourceConfig) -> Credentials:
+    names = credential_fields(type(source))
+    kind = create_model(
+        f"{type(source).__name__.removesuffix('Source')}Credentials",
+        __base__=Credentials,
+        __doc__=f"Credentials of one {source.system} instance.",
+        **{name: (str, "") for name in names},
+    )
+    variables = {name: getattr(source, f"{name}_env") for name in names}
+    return kind(**{name: dg.EnvVar(variable) for name, variable in variables.items() if variable})
 
 
 def source_resources(config: Config) -> dict[str, Any]:
-    """One credentials resource for each declared source."""
+    """One credentials resource for each declared source that is read."""
     resources: dict[str, Any] = {"dlt": DagsterDltResource()}
     for source in config.sources:
-        if isinstance(source, LiteLLMSource):
-            resources[credentials_key(source.id)] = LiteLLMCredentials(
-                base_url=dg.EnvVar(source.base_url_env), api_key=dg.EnvVar(source.api_key_env)
-            )
-        else:
-            resources[credentials_key(source.id)] = BedrockCredentials(
-                endpoint_url=_env(source.endpoint_url_env),
-                access_key_id=_env(source.access_key_id_env),
-                secret_access_key=_env(source.secret_access_key_env),
-            )
+        if is_read(source):
+            resources[credentials_key(source.id)] = _credentials(source)
     return resources

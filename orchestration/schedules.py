@@ -5,15 +5,13 @@ import dagster as dg
 from ingestion.config_loader import Config
 from orchestration import settings
 from orchestration.automation import (
-    LOAD_CRON,
+    CADENCES,
     OUTBOUND_CRON,
     PASS_CRON,
     PRICES_CRON,
-    REREAD_CRON,
-    REREAD_HOURS,
     TIMEZONE,
 )
-from orchestration.jobs import Jobs, load_op_name
+from orchestration.jobs import Jobs, load_config
 
 
 def schedules(
@@ -25,29 +23,28 @@ def schedules(
     default = running if settings.clocks_run() else stopped
     clocks = []
     for source in config.sources:
-        if not source.enabled:
+        if source.id not in jobs.loads:
             continue
+        cadence = CADENCES[source.system]
         name = source.id.replace("-", "_")
         status = default if has_credentials[source.id] else stopped
         clocks += [
             dg.ScheduleDefinition(
-                name=f"{name}_hourly",
+                name=f"{name}_new",
                 job=jobs.loads[source.id],
-                cron_schedule=LOAD_CRON[source.system],
+                cron_schedule=cadence.load_cron,
                 execution_timezone=TIMEZONE,
                 default_status=status,
-                description=f"What is new at {source.id}, every hour.",
+                description=f"What is new at {source.id}.",
             ),
             dg.ScheduleDefinition(
-                name=f"{name}_nightly_reread",
+                name=f"{name}_deep_reread",
                 job=jobs.loads[source.id],
-                cron_schedule=REREAD_CRON,
+                cron_schedule=cadence.reread_cron,
                 execution_timezone=TIMEZONE,
                 default_status=status,
-                description=f"The last {REREAD_HOURS} hours of {source.id} again, for late rows.",
-                run_config={
-                    "ops": {load_op_name(source.id): {"config": {"overlap_hours": REREAD_HOURS}}}
-                },
+                description=f"{source.id} again, further back: late and restated rows.",
+                run_config=load_config(source, deep_reread=True),
             ),
         ]
     return [

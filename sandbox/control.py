@@ -6,6 +6,7 @@ tie-outs, list the changes made to keys, and put faults in the way of a path.
 
 import base64
 import gzip
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -21,6 +22,7 @@ from sandbox.proxy_http import JsonObject, answering, bad_request, json_body, js
 from sandbox.s3 import BucketServer
 from sandbox.spend_logs import SpendLog
 from sandbox.state import State
+from sandbox.vendor import Vendor
 from sandbox.world import World
 
 ADDED_OBJECT = "object"
@@ -40,6 +42,7 @@ class Control:
         faults: Faults,
         state: State,
         lines: int,
+        vendors: Sequence[Vendor],
     ) -> None:
         self._world = world
         self._log = log
@@ -48,6 +51,7 @@ class Control:
         self._faults = faults
         self._state = state
         self._lines = lines
+        self._vendors = vendors
         for key, stored in state.all(ADDED_OBJECT).items():
             self._put(key, stored)
 
@@ -75,6 +79,8 @@ class Control:
         )
         counts["bedrock"]["lines"] = self._lines
         counts["bedrock"]["objects"] = self._bucket.count()
+        for vendor in self._vendors:
+            counts[type(vendor).__name__.lower()] = vendor.counts()
         return json_response(
             {"as_of": self._world.as_of.isoformat(), "faults": self._faults.left(), **counts}
         )

@@ -29,6 +29,8 @@ from sandbox.s3 import ACCESS_KEY_ID, SECRET_ACCESS_KEY, BucketServer
 from sandbox.spend_logs import SpendLog
 from sandbox.state import State
 from sandbox.trace import replay_trace
+from sandbox.vendor import Grounds, Vendor
+from sandbox.vendors import VENDORS
 from sandbox.webhooks import Receiver
 from sandbox.world import World, build_world
 
@@ -117,7 +119,10 @@ class Sandbox:
 
     def environment(self) -> dict[str, str]:
         """The variables with which the platform reaches these vendors."""
-        return {
+        known: dict[str, str] = {}
+        for vendor in self._vendors:
+            known |= vendor.environment(self._url)
+        return known | {
             "LITELLM_MAIN_BASE_URL": self.litellm_url,
             "LITELLM_MAIN_API_KEY": self.viewer_key,
             "LITELLM_MAIN_ADMIN_KEY": self.master_key,
@@ -149,6 +154,15 @@ class Sandbox:
 
     def _application(self, *, lines: int) -> Starlette:
         log = SpendLog(self.world, state=self._state, canary=self._canary)
+        grounds = Grounds(
+            world=self.world,
+            state=self._state,
+            canary=self._canary,
+            seed=self._seed,
+            days=self._days,
+            is_replay=self._trace is not None,
+        )
+        self._vendors: list[Vendor] = [make(grounds) for make in VENDORS]
         keyring = Keyring(self.world, state=self._state)
         keyring.count_in(log.added())
         proxy = Proxy(log=log, keyring=keyring, state=self._state, master_key=self.master_key)
@@ -162,9 +176,10 @@ class Sandbox:
             faults=self._faults,
             state=self._state,
             lines=lines,
+            vendors=self._vendors,
         )
         receiver = Receiver(state=self._state)
-        parts = (proxy, calls, receiver, control)
+        parts = (proxy, calls, receiver, control, *self._vendors)
         return Starlette(routes=[route for part in parts for route in part.routes()])
 
     def _start_http(self, application: Starlette) -> None:

@@ -79,8 +79,8 @@ def make_upstream(
     connection.execute("create schema intermediate")
     connection.execute(
         """create table staging.stg_config__sources as select * from (values
-            ('trusting', 'trust_reported'), ('repricing', 'reprice')
-        ) as given (source_instance, cost_policy)"""
+            ('trusting', 'trust_reported', null::varchar), ('repricing', 'reprice', null)
+        ) as given (source_instance, cost_policy, covered_by)"""
     )
     connection.execute(
         """create table staging.stg_config__model_aliases (

@@ -11,7 +11,7 @@ from spend_log_server import API_KEY
 
 from ingestion.bedrock import bedrock_source
 from ingestion.http import SourceError
-from ingestion.litellm import OVERLAP, litellm_source
+from ingestion.litellm import litellm_source
 from ingestion.pipeline import pipeline_for, run_source, warehouse_path
 from sandbox.company import BUCKET, REGION
 from sandbox.s3 import ACCESS_KEY_ID, SECRET_ACCESS_KEY
@@ -26,7 +26,7 @@ def load_spend_logs(
     url: str,
     *,
     now: datetime = NOW,
-    overlap: timedelta = OVERLAP,
+    deep_reread: bool = False,
     days: int = 4,
     api_key: str = API_KEY,
 ) -> None:
@@ -36,7 +36,7 @@ def load_spend_logs(
         api_key=api_key,
         instance=LITELLM,
         now=now,
-        overlap=overlap,
+        deep_reread=deep_reread,
         history=timedelta(days=days),
         backoff_seconds=0.001,
     )
@@ -44,7 +44,7 @@ def load_spend_logs(
 
 
 def load_invocations(
-    home: Path, url: str, *, now: datetime = NOW, overlap: timedelta = timedelta()
+    home: Path, url: str, *, now: datetime = NOW, deep_reread: bool = False
 ) -> None:
     """One run of the Bedrock source over the bucket of an S3 server."""
     source = bedrock_source(
@@ -57,7 +57,7 @@ def load_invocations(
         secret_access_key=SECRET_ACCESS_KEY,
         instance=BEDROCK,
         now=now,
-        overlap=overlap,
+        deep_reread=deep_reread,
     )
     run_source(pipeline_for("bedrock", instance=BEDROCK, home=home), source)
 

@@ -1,4 +1,5 @@
--- Acts and tokens of the facts are those of the current versions of every source: none lost, none twice.
+-- Acts and tokens of the facts are those of the current versions of every source that no other covers: none lost,
+-- none twice.
 {{ config(meta={'dagster': {'ref': {'name': 'fct_usage'}}}) }}
 with facts as (
     select
@@ -14,7 +15,10 @@ current_acts as (
         usage_on,
         count(*) as acts_count,
         sum(total_tokens) as total_tokens
-    from {{ ref('int_usage__deduplicated') }}
+    from {{ ref('int_usage__deduplicated') }} as usage_events
+    left join {{ ref('stg_config__sources') }} as sources
+        on usage_events.source_instance = sources.source_instance
+    where sources.covered_by is null
     group by usage_on
 )
 

@@ -68,7 +68,7 @@ def prepare_manifest(project: DbtProject) -> None:
 
 
 class ModelTranslator(DagsterDbtTranslator):
-    """Models keep dagster-dbt's key `<schema>/<model>`; only groups and policy are set here."""
+    """Models keep dagster-dbt's key `<schema>/<model>`, a source is the asset that dlt loads."""
 
     def __init__(self, condition: dg.AutomationCondition | None) -> None:
         super().__init__(
@@ -83,7 +83,7 @@ class ModelTranslator(DagsterDbtTranslator):
         spec = super().get_asset_spec(manifest, unique_id, project)
         node = manifest.get("nodes", {}).get(unique_id)
         if node is None:
-            return spec
+            return spec.replace_attributes(key=_raw_key(manifest, unique_id))
         layer, area = node["fqn"][1:3]
         is_mart = spec.key.path[0] in MART_SCHEMAS
         # What is fed by the ops store stands behind the outbound assets: the graph has no way back.
@@ -93,6 +93,19 @@ class ModelTranslator(DagsterDbtTranslator):
             automation_condition=self._condition,
             freshness_policy=MARTS_FRESHNESS if is_mart else None,
         )
+
+
+def _raw_key(manifest: Mapping[str, Any], unique_id: str) -> dg.AssetKey:
+    """`raw/<system>/<resource>` of a dbt source; dlt's own tables stand with the first resource."""
+    schema = manifest["sources"][unique_id]["source_name"]
+    tables = [
+        each["name"]
+        for each in manifest["sources"].values()
+        if each["source_name"] == schema and not each["name"].startswith("_dlt")
+    ]
+    name = manifest["sources"][unique_id]["name"]
+    table = min(tables) if name.startswith("_dlt") else name
+    return dg.AssetKey(["raw", schema.removeprefix("raw_"), table])
 
 
 def passes_spec() -> dg.AssetSpec:

@@ -1,7 +1,6 @@
 """Raw assets: one factory for the sources, and the two inputs of our own (config, prices)."""
 
-from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -9,26 +8,28 @@ from dagster_dlt import DagsterDltTranslator, build_dlt_asset_specs
 from dagster_dlt.translator import DltResourceTranslatorData
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
+from pydantic import Field
 
-from ingestion.bedrock import bedrock_source
 from ingestion.config_loader import Config, load_config
-from ingestion.config_schema import BedrockSource, LiteLLMSource
 from ingestion.config_tables import config_source
 from ingestion.http import SourceError, SourceUnavailable
-from ingestion.litellm import OVERLAP, litellm_source
 from ingestion.pipeline import few_collections, pipeline_for
+from ingestion.source_config import SourceConfig
+from ingestion.systems import build_source
 from orchestration import settings
-from orchestration.automation import PRICES_FRESHNESS, SOURCE_FRESHNESS, WAREHOUSE_POOL
+from orchestration.automation import PRICES_FRESHNESS, WAREHOUSE_POOL, freshness_of
 from orchestration.declared import keep_as_good
+from orchestration.jobs import load_op_name
 from orchestration.resources import credentials_key
 from orchestration.warehouse import writer_lock
 from price_catalog.refresh import price_catalog_source
 
 
 class LoadConfig(dg.Config):
-    """How far before its cursor a load reads again; the nightly run reads further."""
+    """Which instances of the system are read (none named: all), and how far back."""
 
-    overlap_hours: int = int(OVERLAP / timedelta(hours=1))
+    instances: list[str] = Field(default_factory=list)
+    deep_reread: bool = False
 
 
 class RawTranslator(DagsterDltTranslator):
@@ -58,71 +59,81 @@ class RawTranslator(DagsterDltTranslator):
         )
 
 
-def _build(source: Any, credentials: Any, *, now: Any, overlap: timedelta) -> DltSource:
-    """A fresh dlt source: one built at import fails on its second run in a process."""
-    if isinstance(source, LiteLLMSource):
-        return litellm_source(
-            base_url=credentials.base_url if credentials else "http://unset.invalid",
-            api_key=credentials.api_key if credentials else "",
-            instance=source.id,
-            now=now,
-            overlap=overlap,
-        )
-    if isinstance(source, BedrockSource):
-        return bedrock_source(
-            bucket=source.bucket,
-            prefix=source.prefix,
-            account_id=source.account_id,
-            region=source.region,
-            endpoint_url=credentials.endpoint_url if credentials else None,
-            access_key_id=credentials.access_key_id if credentials else None,
-            secret_access_key=credentials.secret_access_key if credentials else None,
-            instance=source.id,
-            now=now,
-            overlap=overlap if overlap > OVERLAP else timedelta(),
-        )
-    raise TypeError(f"no source is written for {type(source).__name__}")
+def system_assets(
+    system: str, sources: Sequence[SourceConfig], *, ready: Sequence[SourceConfig]
+) -> dg.AssetsDefinition:
+    """The raw assets of a system, loaded by one dlt pipeline an instance.
 
-
-def source_assets(source: Any) -> dg.AssetsDefinition:
-    """The raw assets of one source instance."""
-    placeholder = _build(source, None, now=settings.now(), overlap=OVERLAP)
-    name = source.id.replace("-", "_")
-    key = credentials_key(source.id)
+    `ready` are the instances whose credentials are set: the others are not read.
+    """
+    placeholder = build_source(sources[0], credentials={}, now=settings.now(), deep_reread=False)
     specs = build_dlt_asset_specs(
         dlt_source=placeholder,
-        dlt_pipeline=pipeline_for(source.system, instance=source.id, home=settings.home()),
+        dlt_pipeline=pipeline_for(system, instance=sources[0].id, home=settings.home()),
         dagster_dlt_translator=RawTranslator(
-            system=source.system,
-            group=f"raw/{source.system}",
-            kinds={source.system},
-            freshness=SOURCE_FRESHNESS,
+            system=system,
+            group=f"raw/{system}",
+            kinds={system},
+            freshness=freshness_of(system),
         ),
     )
 
     @dg.multi_asset(
-        name=f"load_{name}",
+        name=load_op_name(system),
         specs=specs,
         can_subset=True,
         pool=WAREHOUSE_POOL,
-        required_resource_keys={"dlt", key},
+        required_resource_keys={"dlt", *(credentials_key(source.id) for source in ready)},
         retry_policy=dg.RetryPolicy(
             max_retries=1, delay=15, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
         ),
     )
     def load(context: dg.AssetExecutionContext, config: LoadConfig) -> Iterator[Any]:
-        yield from _run(
-            context,
-            _build(
-                source,
-                getattr(context.resources, key),
-                now=settings.now(),
-                overlap=timedelta(hours=config.overlap_hours),
-            ),
-            pipeline_for(source.system, instance=source.id, home=settings.home()),
-        )
+        wanted = [
+            source for source in ready if not config.instances or source.id in config.instances
+        ]
+        if not wanted:
+            names = ", ".join(config.instances) or system
+            raise dg.Failure(
+                description=f"{names}: not read, its variables are not set",
+                allow_retries=False,
+            )
+        yield from _load_instances(context, wanted, deep_reread=config.deep_reread)
 
     return load
+
+
+def _load_instances(
+    context: dg.AssetExecutionContext, sources: Sequence[SourceConfig], *, deep_reread: bool
+) -> Iterator[Any]:
+    """Loads each instance; one that fails does not keep the others from being loaded."""
+    results: dict[dg.AssetKey, dg.MaterializeResult] = {}
+    failures: list[dg.Failure] = []
+    for source in sources:
+        credentials = getattr(context.resources, credentials_key(source.id)).values()
+        try:
+            for result in _run(
+                context,
+                build_source(
+                    source, credentials=credentials, now=settings.now(), deep_reread=deep_reread
+                ),
+                pipeline_for(source.system, instance=source.id, home=settings.home()),
+            ):
+                earlier = results.get(result.asset_key)
+                names = [*(earlier.metadata["instances"] if earlier else ()), source.id]
+                results[result.asset_key] = result._replace(
+                    metadata={**result.metadata, "instances": names}
+                )
+        except dg.Failure as failure:
+            if len(sources) == 1:
+                raise
+            failures.append(failure)
+    if failures:
+        raise dg.Failure(
+            description="; ".join(str(failure.description) for failure in failures),
+            allow_retries=any(failure.allow_retries for failure in failures),
+        )
+    yield from results.values()
 
 
 def _run(context: dg.AssetExecutionContext, source: DltSource, pipeline: Any) -> Iterator[Any]:

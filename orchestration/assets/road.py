@@ -7,6 +7,8 @@ import dagster as dg
 from dagster_dbt import DbtProject
 
 from ingestion.config_loader import Config
+from ingestion.source_config import SourceConfig
+from ingestion.systems import is_read, missing_variables
 from orchestration.assets import governance, models, raw
 from orchestration.automation import after_loads
 
@@ -14,9 +16,26 @@ MARTS_KEY = ["published", "marts"]
 OPS_MARTS_KEY = ["published", "ops_marts"]
 
 
+def read_sources(config: Config) -> dict[str, list[SourceConfig]]:
+    """The enabled source instances that are read, by system."""
+    by_system: dict[str, list[SourceConfig]] = {}
+    for source in config.sources:
+        if is_read(source):
+            by_system.setdefault(source.system, []).append(source)
+    return by_system
+
+
 def all_assets(config: Config, *, project: DbtProject) -> list[Any]:
     """Every asset over a configuration, each built on those before it."""
-    sources = [raw.source_assets(source) for source in config.sources if source.enabled]
+    read = read_sources(config)
+    sources = [
+        raw.system_assets(
+            system,
+            instances,
+            ready=[each for each in instances if not missing_variables(each, os.environ)],
+        )
+        for system, instances in read.items()
+    ]
     condition = after_loads(
         [key for asset in sources for key in asset.keys], passes=dg.AssetKey(models.PASSES_KEY)
     )

@@ -5,10 +5,11 @@ import shutil
 import socket
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -44,7 +45,13 @@ def prepare_instance() -> Path:
     return folder
 
 
-def run_job(definitions: dg.Definitions, name: str, *, say: Callable[[str], None]) -> RunOutcome:
+def run_job(
+    definitions: dg.Definitions,
+    name: str,
+    *,
+    say: Callable[[str], None],
+    run_config: Mapping[str, Any] | None = None,
+) -> RunOutcome:
     """Runs a job here and now and says which step is under way.
 
     What it prints goes to `logs/runs.log` under the home; its events go to the instance.
@@ -65,7 +72,7 @@ def run_job(definitions: dg.Definitions, name: str, *, say: Callable[[str], None
         result = definitions.resolve_job_def(name).execute_in_process(
             instance=instance,
             run_id=run_id,
-            run_config=_QUIET,
+            run_config={**_QUIET, **(run_config or {})},
             tags={_HOST_TAG: _HOST, _PID_TAG: str(os.getpid())},
             raise_on_error=False,
         )

@@ -14,11 +14,12 @@ from rich.markup import escape
 from rich.status import Status
 
 from ingestion.config_loader import ConfigError, load_config
+from ingestion.systems import is_read, missing_variables
 from orchestration import settings
 from orchestration.cli.instance import RunOutcome, prepare_instance, run_job
 from orchestration.declared import declared_config
+from orchestration.jobs import load_config as load_run_config
 from orchestration.jobs import load_job_name
-from orchestration.resources import missing_variables
 
 
 @click.command()
@@ -40,15 +41,22 @@ def run_pass(console: Console) -> list[RunOutcome]:
         from orchestration.definitions import defs
 
     steps = [
-        ("Checking and loading config/", "load_config_job"),
-        ("Refreshing public model prices", "refresh_prices_job"),
-        *((f"Loading {source.id}", load_job_name(source.id)) for source in _ready_sources(console)),
-        ("Building models, publishing, evaluating budgets, acting", "pass_job"),
+        ("Checking and loading config/", "load_config_job", {}),
+        ("Refreshing public model prices", "refresh_prices_job", {}),
+        *(
+            (
+                f"Loading {source.id}",
+                load_job_name(source.id),
+                load_run_config(source, deep_reread=False),
+            )
+            for source in _ready_sources(console)
+        ),
+        ("Building models, publishing, evaluating budgets, acting", "pass_job", {}),
     ]
     outcomes = []
-    for title, name in steps:
+    for title, name, run_config in steps:
         with _shown(console, title) as line:
-            outcome = run_job(defs, name, say=line.say)
+            outcome = run_job(defs, name, run_config=run_config, say=line.say)
             if not outcome.is_success:
                 line.note(f"[bold red]failed[/]: {escape(outcome.error or '')}")
         outcomes.append(outcome)
@@ -61,9 +69,9 @@ def _ready_sources(console: Console) -> list[Any]:
     ready = []
     for source in config.sources if config else ():
         missing = missing_variables(source, os.environ)
-        if source.enabled and missing:
+        if is_read(source) and missing:
             console.print(f"  Not read: {source.id}; set {', '.join(missing)}", style="yellow")
-        elif source.enabled:
+        elif is_read(source):
             ready.append(source)
     return ready
 

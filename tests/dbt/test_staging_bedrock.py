@@ -116,7 +116,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             load_invocations(home, bucket.url)
     declare_tables(home)
     begin_pass(home, as_of=NOW)
-    build(home, select=["path:models/staging/bedrock", "+int_usage__versions"])
+    build(
+        home,
+        select=["path:models/staging/bedrock", "path:models/staging/loads", "+int_usage__versions"],
+    )
     return home
 
 
@@ -245,9 +248,9 @@ def test_logs_claim_no_cost(events: dict[str, Event]) -> None:
 
 
 def test_reads_tie_to_what_is_staged(home: Path) -> None:
-    reads = events_of(home, "staging.stg_bedrock__reads_invocations")
+    reads = events_of(home, "staging.stg_loads__reads")
     read, loaded, rejected = (
         sum(each[f"rows_{name}_count"] for each in reads) for name in ("read", "loaded", "rejected")
     )
     assert (read, loaded, rejected) == (17, 17, 0)
-    assert events_of(home, "staging.stg_bedrock__rejected_invocations") == []
+    assert events_of(home, "staging.stg_loads__rejected") == []

@@ -58,6 +58,7 @@ def test_good_rows_load_beside_bad_ones() -> None:
             "rows_loaded_count": 2,
             "rows_rejected_count": 3,
             "unknown_fields_count": 0,
+            "window_key": None,
             "extracted_at": AT,
         }
     ]

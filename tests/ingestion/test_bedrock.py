@@ -244,7 +244,7 @@ def test_an_object_that_stayed_away_longer_is_found_by_the_deep_read(
     deliver(bucket, "late", line("late"), at=DELIVERED - timedelta(hours=30))
     load_invocations(home, bucket.url)
     assert requests(home) == ["first"]
-    load_invocations(home, bucket.url, overlap=timedelta(days=3))
+    load_invocations(home, bucket.url, deep_reread=True)
     assert set(requests(home)) == {"first", "late"}
 
 

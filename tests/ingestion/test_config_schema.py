@@ -7,7 +7,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from ingestion.config_checks import threshold_usd
-from ingestion.config_schema import Budget, Endpoint, Identity, Source
+from ingestion.config_schema import Budget, Endpoint, Identity
+from ingestion.systems import Source
 
 
 def budget(**said: Any) -> Budget:

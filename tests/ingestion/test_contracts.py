@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ingestion.bedrock import INVOCATIONS
+from ingestion.bedrock_records import INVOCATIONS
 from ingestion.contracts import (
     INTEGER,
     MONEY,

@@ -312,7 +312,7 @@ def test_a_late_row_is_found_within_the_overlap_and_a_later_one_by_the_deep_read
     log.rows = [call(1, at="2026-11-23T06:30:00Z"), call(2, at="2026-11-22T01:00:00Z")]
     load_spend_logs(home, log.url, now=NOW + timedelta(minutes=5))
     assert loaded(home, IDS) == ids(1)
-    load_spend_logs(home, log.url, now=NOW + timedelta(minutes=10), overlap=timedelta(days=3))
+    load_spend_logs(home, log.url, now=NOW + timedelta(minutes=10), deep_reread=True)
     assert set(loaded(home, IDS)) == set(ids(1, 2))
 
 

@@ -16,6 +16,7 @@ from spend_log_server import SpendLogServer, call, spend_log_server
 from ingestion.declared_tables import declare_tables
 from ingestion.passes import begin_pass
 from ingestion.pipeline import warehouse_path
+from ingestion.systems import SYSTEMS
 from sandbox.s3 import BucketServer
 from sandbox.server import Sandbox
 
@@ -99,23 +100,29 @@ def test_a_killed_run_ends_as_a_clean_one_with_and_without_the_dlt_folder(
         assert contents(warehouse) == contents(clean)
 
 
-def test_tables_are_declared_once_and_empty(tmp_path: Path) -> None:
-    assert sorted(declare_tables(tmp_path)) == ["bedrock", "litellm"]
-    assert declare_tables(tmp_path) == []
-    assert tied(tmp_path) == tied(tmp_path, table="raw_bedrock.invocations") == (0, 0, 0)
+def test_tables_of_every_system_are_declared_empty_and_again_without_a_trace(
+    tmp_path: Path,
+) -> None:
+    for _ in range(2):
+        declare_tables(tmp_path)
+        for system, tables in SYSTEMS.items():
+            for contract in tables.contracts:
+                assert tied(tmp_path, table=f"raw_{system}.{contract.resource}") == (0, 0, 0)
 
 
 def test_a_declared_table_takes_real_rows_and_keeps_its_types(
     log: SpendLogServer, tmp_path: Path
 ) -> None:
     declare_tables(tmp_path)
-    types = "select column_name, data_type from information_schema.columns order by all"
+    types = """select table_name, column_name, data_type from information_schema.columns
+        where table_name in ('spend_logs', 'spend_logs__rejected', 'spend_logs__reads')
+        order by all"""
     before = rows_of(tmp_path, types)
     load_spend_logs(tmp_path, log.url)
     assert tied(tmp_path) == (45, 44, 1)
     assert rows_of(tmp_path, types) == before
-    assert ("spend", "DECIMAL(38,15)") in before
-    assert ("start_time", "TIMESTAMP WITH TIME ZONE") in before
+    assert ("spend_logs", "spend", "DECIMAL(38,15)") in before
+    assert ("spend_logs", "start_time", "TIMESTAMP WITH TIME ZONE") in before
 
 
 def test_passes_are_numbered_from_one_and_keep_their_time(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_sources_are_watched_for_freshness(definitions: dg.Definitions) -> None:
 
 def test_a_source_without_credentials_is_not_scheduled(definitions: dg.Definitions) -> None:
     status = {each.name: each.default_status for each in definitions.schedules or []}
-    assert status["litellm_main_hourly"] == dg.DefaultScheduleStatus.STOPPED
+    assert status["litellm_main_new"] == dg.DefaultScheduleStatus.STOPPED
     assert status["price_catalog_daily"] == dg.DefaultScheduleStatus.RUNNING
 
 

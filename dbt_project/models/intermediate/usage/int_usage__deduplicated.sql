@@ -41,4 +41,5 @@ inner join current_versions
     on unioned.usage_key = current_versions.usage_key
     and unioned.load_id = current_versions.load_id
     and unioned.source_locator = current_versions.source_locator
+    and not unioned.is_removed
 cross join current_pass

@@ -1,8 +1,7 @@
 -- one row per completed load, with the pass that took it up; append-only
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
-{% set systems = ['litellm', 'bedrock'] %}
 with completed as (
-    {% for system in systems %}
+    {% for system in systems() %}
     select
         '{{ system }}' as source,
         load_id

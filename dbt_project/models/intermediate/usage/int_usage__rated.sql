@@ -85,3 +85,5 @@ left join rates
     and coalesce(usage_events.total_input_tokens, 0) <= rates.band_hi
 left join sources
     on usage_events.source_instance = sources.source_instance
+-- What another source meters already is told apart in trust.fct_duplicate_usage, and is no act of its own.
+where sources.covered_by is null

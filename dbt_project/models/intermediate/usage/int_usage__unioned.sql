@@ -1,10 +1,17 @@
--- one row per version of an act, of every system, as the standard usage event
-{% set systems = [ref('stg_litellm__spend_logs'), ref('stg_bedrock__invocations')] %}
+-- one row per version of an act, of every system, as the standard usage event; a version that says the act is gone
+-- from its source is marked
+{% set columns = standard_event_columns() | reject('equalto', 'identity_key') | list + ['is_removed'] %}
+{% set models = [] %}
+{% for system, tables in systems().items() %}
+    {% for resource in tables.usage %}
+        {% do models.append('stg_' ~ system ~ '__' ~ resource) %}
+    {% endfor %}
+{% endfor %}
 with unioned as (
-    {% for system in systems %}
+    {% for model in models %}
     select
-        {{ standard_event_columns() | reject('equalto', 'identity_key') | join(',\n        ') }}
-    from {{ system }}
+        {{ columns | join(',\n        ') }}
+    from {{ ref(model) }}
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
 )

@@ -1,5 +1,6 @@
 -- one row per act, day and version: which load holds the act's current content; append-only. An act that moves to
--- another day leaves an is_removed row on the old one, so that each day can be rebuilt on its own
+-- another day leaves an is_removed row on the old one, so that each day can be rebuilt on its own; one that its source
+-- no longer states has an is_removed row of its own
 -- depends_on: {{ ref('int_usage__loads') }}
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
 with unioned as (
@@ -9,7 +10,8 @@ with unioned as (
         row_hash,
         richness,
         load_id,
-        source_locator
+        source_locator,
+        is_removed
     from {{ ref('int_usage__unioned') }}
     where {{ new_loads_filter('load_id') }}
 ),
@@ -18,13 +20,13 @@ current_pass as (
     select * from {{ ref('stg_run__current_pass') }}
 ),
 
--- The richer record wins, then the newest load, then the last place in it.
+-- The richer record wins, then the newest load, then what is there before what is gone, then the last place in it.
 ranked as (
     select
         *,
         row_number() over (
             partition by usage_key
-            order by richness desc, load_id desc, source_locator desc
+            order by richness desc, load_id desc, is_removed, source_locator desc
         ) as candidate_rank
     from unioned
 ),
@@ -59,7 +61,7 @@ changed as (
     from candidates
     left join stored
         on candidates.usage_key = stored.usage_key
-    where stored.usage_key is null
+    where (stored.usage_key is null and not candidates.is_removed)
         or (
             candidates.row_hash <> stored.row_hash
             and candidates.richness >= stored.richness
@@ -72,6 +74,7 @@ changed as (
         usage_on as stored_on,
         cast(1 as bigint) as version_number
     from candidates
+    where not is_removed
 ),
 {% endif %}
 
@@ -80,7 +83,7 @@ current_rows as (
         usage_key,
         usage_on,
         version_number,
-        false as is_removed,
+        is_removed,
         row_hash,
         richness,
         load_id,

@@ -1,15 +1,6 @@
 -- one row per source instance that was ever read: its newest reading and event against the pass's as_of
-{% set reads_models = ['stg_litellm__reads_spend_logs', 'stg_bedrock__reads_invocations'] %}
 with reads as (
-    {% for model in reads_models -%}
-    select
-        source_instance,
-        rows_read_count,
-        rows_rejected_count,
-        extracted_at
-    from {{ ref(model) }}
-    {% if not loop.last %}union all{% endif %}
-    {% endfor %}
+    select * from {{ ref('stg_loads__reads') }}
 ),
 
 quarter_hours as (

@@ -1,12 +1,7 @@
 -- one row per version of a model invocation. Bedrock counts disjointly: inputTokenCount excludes cache reads and
 -- writes; output includes reasoning, which is not told apart
 with source as (
-    select * from {{ source('raw_bedrock', 'invocations') }}
-),
-
-completed_loads as (
-    select load_id from {{ source('raw_bedrock', '_dlt_loads') }}
-    where status = 0
+    select * from {{ raw_rows('bedrock', 'invocations') }}
 ),
 
 renamed as (
@@ -45,10 +40,8 @@ renamed as (
         source.row_hash,
         source.source_locator,
         source.richness,
-        source._dlt_load_id as load_id
+        source.load_id
     from source
-    inner join completed_loads
-        on source._dlt_load_id = completed_loads.load_id
 ),
 
 bucketed as (
@@ -80,86 +73,33 @@ totalled as (
         {{ total_input_tokens() }} as total_input_tokens,
         {{ total_output_tokens() }} as total_output_tokens
     from bucketed
+),
+
+events as (
+    select
+        *,
+        'provider_log' as evidence_layer,
+        'per_request' as fidelity,
+        'aws_bedrock' as provider,
+        model_id as model_requested,
+        model_id as model_served,
+        case when model_id like '%embed%' then 'embeddings' else 'chat' end as operation,
+        case when has_no_counts then 'requests' end as unit,
+        case when has_no_counts then cast(1 as decimal(38, 15)) end as quantity,
+        'disjoint' as token_convention,
+        input_token_count + cache_read_tokens + written_tokens + output_tokens
+            - total_input_tokens - total_output_tokens as total_mismatch_tokens
+    from totalled
 )
 
 select
-    -- keys
-    {{ hash_key(["'bedrock'", 'source_instance', 'source_record_id']) }} as usage_key,
-    'bedrock' as source,
-    source_instance,
-    source_record_id,
-    request_id,
-    cast(null as {{ dbt.type_string() }}) as trace_id,
-    cast(null as {{ dbt.type_string() }}) as session_id,
-
-    -- evidence
-    'provider_log' as evidence_layer,
-    'per_request' as fidelity,
-    'event' as usage_origin,
-    false as is_informational,
-
-    -- time
-    occurred_at,
-    cast(occurred_at as date) as usage_on,
-    cast(null as timestamp) as period_start_at,
-    cast(null as timestamp) as period_end_at,
-    loaded_at,
-    latency_ms,
-    ttft_ms,
-
-    -- what
-    'aws_bedrock' as provider,
-    model_id as model_requested,
-    model_id as model_served,
-    case when model_id like '%embed%' then 'embeddings' else 'chat' end as operation,
-    cast(null as {{ dbt.type_string() }}) as service_tier,
-    region,
-    status,
-    false as is_gateway_cache_hit,
-    cast(1 as integer) as attempt,
-
-    -- tokens
-    input_tokens,
-    cache_read_tokens,
-    cache_write_5m_tokens,
-    cache_write_30m_tokens,
-    cache_write_1h_tokens,
-    cache_write_12h_tokens,
-    output_tokens,
-    reasoning_tokens,
-    audio_input_tokens,
-    audio_output_tokens,
-    image_input_tokens,
-    image_output_tokens,
-    total_input_tokens,
-    total_output_tokens,
-    total_input_tokens + total_output_tokens as total_tokens,
-    case when has_no_counts then 'requests' end as unit,
-    case when has_no_counts then cast(1 as decimal(38, 15)) end as quantity,
-
-    -- the source's claim: none
-    cast(null as decimal(38, 15)) as reported_cost_usd,
-    cast(null as {{ dbt.type_string() }}) as reported_cost_basis,
-    'disjoint' as token_convention,
-    input_token_count + cache_read_tokens + written_tokens + output_tokens
-        - total_input_tokens - total_output_tokens as total_mismatch_tokens,
-
-    -- who
-    raw_organization,
-    cast(null as {{ dbt.type_string() }}) as raw_workspace,
-    raw_team,
-    raw_user,
-    raw_customer,
-    raw_agent,
-    raw_application,
-    raw_feature,
-    cast(null as {{ dbt.type_string() }}) as raw_key_hash,
-    cast(null as {{ dbt.type_string() }}) as raw_key_alias,
-    tags,
-
-    -- version
-    row_hash,
-    load_id,
-    source_locator,
-    richness
-from totalled
+    {{ standard_event('bedrock', given=[
+        'source_instance', 'source_record_id', 'request_id', 'evidence_layer', 'fidelity',
+        'occurred_at', 'loaded_at', 'latency_ms', 'ttft_ms', 'provider', 'model_requested',
+        'model_served', 'operation', 'region', 'status', 'input_tokens', 'cache_read_tokens',
+        'cache_write_5m_tokens', 'cache_write_1h_tokens', 'output_tokens', 'unit', 'quantity',
+        'token_convention', 'total_mismatch_tokens', 'raw_organization', 'raw_team', 'raw_user',
+        'raw_customer', 'raw_agent', 'raw_application', 'raw_feature', 'tags', 'row_hash',
+        'load_id', 'source_locator', 'richness',
+    ]) }}
+from events

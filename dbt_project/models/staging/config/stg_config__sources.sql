@@ -14,6 +14,7 @@ renamed as (
         source.is_enabled,
         source.evidence_layer,
         source.cost_policy,
+        source.covered_by,
         source.default_entity_key,
         source.default_customer_key,
         source.auto_create

@@ -1,12 +1,7 @@
 -- one row per version of a proxied call. LiteLLM counts inclusively: prompt_tokens contain cache reads and writes,
 -- completion_tokens contain reasoning; here every bucket stands apart
 with source as (
-    select * from {{ source('raw_litellm', 'spend_logs') }}
-),
-
-completed_loads as (
-    select load_id from {{ source('raw_litellm', '_dlt_loads') }}
-    where status = 0
+    select * from {{ raw_rows('litellm', 'spend_logs') }}
 ),
 
 renamed as (
@@ -61,10 +56,8 @@ renamed as (
         source.tags,
         source.row_hash,
         source.source_locator,
-        source._dlt_load_id as load_id
+        source.load_id
     from source
-    inner join completed_loads
-        on source._dlt_load_id = completed_loads.load_id
 ),
 
 bucketed as (
@@ -95,103 +88,53 @@ totalled as (
         {{ total_input_tokens() }} as total_input_tokens,
         {{ total_output_tokens() }} as total_output_tokens
     from bucketed
+),
+
+events as (
+    select
+        *,
+        'gateway' as evidence_layer,
+        'per_request' as fidelity,
+        case
+            when provider is not null and model like concat(provider, '/%')
+                then substr(model, length(provider) + 2)
+            else model
+        end as model_served,
+        case
+            when call_type in (
+                'acompletion', 'completion', 'aresponses', 'responses', 'anthropic_messages'
+            ) then 'chat'
+            when call_type in ('aembedding', 'embedding') then 'embeddings'
+            when call_type in ('atext_completion', 'text_completion') then 'text_completion'
+            when call_type in ('aimage_generation', 'image_generation') then 'image'
+            when call_type in ('atranscription', 'transcription', 'aspeech', 'speech') then 'audio'
+            when call_type in ('arerank', 'rerank') then 'rerank'
+            else call_type
+        end as operation,
+        -- The source's claim: 0 for tokens that were served and not cached is no claim at all.
+        case
+            when spend > 0 or is_gateway_cache_hit or status = 'error' then spend
+            when total_input_tokens + total_output_tokens > 0 then null
+            else spend
+        end as reported_cost_usd,
+        'estimated' as reported_cost_basis,
+        'inclusive' as token_convention,
+        prompt_tokens + completion_tokens - total_input_tokens - total_output_tokens
+            as total_mismatch_tokens
+    from totalled
 )
 
 select
-    -- keys
-    {{ hash_key(["'litellm'", 'source_instance', 'source_record_id']) }} as usage_key,
-    'litellm' as source,
-    source_instance,
-    source_record_id,
-    request_id,
-    cast(null as {{ dbt.type_string() }}) as trace_id,
-    session_id,
-
-    -- evidence
-    'gateway' as evidence_layer,
-    'per_request' as fidelity,
-    'event' as usage_origin,
-    false as is_informational,
-
-    -- time
-    occurred_at,
-    cast(occurred_at as date) as usage_on,
-    cast(null as timestamp) as period_start_at,
-    cast(null as timestamp) as period_end_at,
-    loaded_at,
-    latency_ms,
-    ttft_ms,
-
-    -- what
-    provider,
-    model_requested,
-    case
-        when provider is not null and model like concat(provider, '/%')
-            then substr(model, length(provider) + 2)
-        else model
-    end as model_served,
-    case
-        when call_type in ('acompletion', 'completion', 'aresponses', 'responses', 'anthropic_messages')
-            then 'chat'
-        when call_type in ('aembedding', 'embedding') then 'embeddings'
-        when call_type in ('atext_completion', 'text_completion') then 'text_completion'
-        when call_type in ('aimage_generation', 'image_generation') then 'image'
-        when call_type in ('atranscription', 'transcription', 'aspeech', 'speech') then 'audio'
-        when call_type in ('arerank', 'rerank') then 'rerank'
-        else call_type
-    end as operation,
-    service_tier,
-    cast(null as {{ dbt.type_string() }}) as region,
-    status,
-    is_gateway_cache_hit,
-    attempt,
-
-    -- tokens
-    input_tokens,
-    cache_read_tokens,
-    cache_write_5m_tokens,
-    cache_write_30m_tokens,
-    cache_write_1h_tokens,
-    cache_write_12h_tokens,
-    output_tokens,
-    reasoning_tokens,
-    audio_input_tokens,
-    audio_output_tokens,
-    image_input_tokens,
-    image_output_tokens,
-    total_input_tokens,
-    total_output_tokens,
-    total_input_tokens + total_output_tokens as total_tokens,
-    cast(null as {{ dbt.type_string() }}) as unit,
-    cast(null as decimal(38, 15)) as quantity,
-
-    -- the source's claim: 0 for tokens that were served and not cached is no claim at all
-    case
-        when spend > 0 or is_gateway_cache_hit or status = 'error' then spend
-        when total_input_tokens + total_output_tokens > 0 then null
-        else spend
-    end as reported_cost_usd,
-    'estimated' as reported_cost_basis,
-    'inclusive' as token_convention,
-    prompt_tokens + completion_tokens - total_input_tokens - total_output_tokens
-        as total_mismatch_tokens,
-
-    -- who
-    raw_organization,
-    cast(null as {{ dbt.type_string() }}) as raw_workspace,
-    raw_team,
-    raw_user,
-    raw_customer,
-    raw_agent,
-    raw_application,
-    raw_feature,
-    raw_key_hash,
-    raw_key_alias,
-    tags,
-
-    -- version
-    row_hash,
-    load_id,
-    source_locator,
-    cast(0 as bigint) as richness
-from totalled
+    {{ standard_event('litellm', given=[
+        'source_instance', 'source_record_id', 'request_id', 'session_id', 'evidence_layer',
+        'fidelity', 'occurred_at', 'loaded_at', 'latency_ms', 'ttft_ms', 'provider',
+        'model_requested', 'model_served', 'operation', 'service_tier', 'status',
+        'is_gateway_cache_hit', 'attempt', 'input_tokens', 'cache_read_tokens',
+        'cache_write_5m_tokens', 'cache_write_30m_tokens', 'cache_write_1h_tokens',
+        'output_tokens', 'reasoning_tokens', 'audio_input_tokens', 'audio_output_tokens',
+        'image_input_tokens', 'image_output_tokens', 'reported_cost_usd', 'reported_cost_basis',
+        'token_convention', 'total_mismatch_tokens', 'raw_organization', 'raw_team', 'raw_user',
+        'raw_customer', 'raw_agent', 'raw_application', 'raw_feature', 'raw_key_hash',
+        'raw_key_alias', 'tags', 'row_hash', 'load_id', 'source_locator',
+    ]) }}
+from events

@@ -1,0 +1,30 @@
+"""What every entry of `config/sources.yaml` may say, whatever its system."""
+
+from typing import Literal
+
+from ingestion.config_types import CustomerField, Declared, EnvName, Id, OwnerField
+
+EvidenceLayer = Literal["gateway", "observability", "provider_log", "saas", "invoice"]
+
+
+class SourceConfig(Declared):
+    """One instance of a system. A system adds the keyword arguments of its dlt source.
+
+    A field `x_env` names the environment variable that holds the argument `x`; `push_token_env`
+    and `push_secret_env` name what a sender shows to the collector instead.
+    """
+
+    id: Id
+    system: str
+    enabled: bool = True
+    evidence_layer: EvidenceLayer
+    cost_policy: Literal["trust_reported", "reprice"] = "trust_reported"
+    # Everything this source shows is metered by that one already: its rows carry no cost.
+    covered_by: Id | None = None
+    entity_from: tuple[OwnerField, ...] = ("raw_agent", "raw_user", "raw_team", "raw_key_alias")
+    customer_from: tuple[CustomerField, ...] = ("raw_customer",)
+    auto_create: bool = False
+    default_entity: Id | None = None
+    default_customer: Id | None = None
+    push_token_env: EnvName | None = None
+    push_secret_env: EnvName | None = None

@@ -1,0 +1,83 @@
+"""Every system usage or bills are read from: the one list a new source is added to.
+
+The platform knows a system by its config model, its dlt source and the contracts of its resources;
+the fields of the model are the keyword arguments of the source.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Union
+
+from dlt.extract import DltSource
+from pydantic import Field
+
+from ingestion import (
+    bedrock,
+    litellm,
+)
+from ingestion.contracts import Contract
+from ingestion.source_config import SourceConfig
+
+_ENV = "_env"
+
+
+@dataclass(frozen=True)
+class System:
+    """One kind of source; `source` is None where it pushes to the collector."""
+
+    config: type[SourceConfig]
+    source: Callable[..., DltSource] | None
+    contracts: tuple[Contract, ...]
+
+
+SYSTEMS: dict[str, System] = {
+    "bedrock": System(bedrock.BedrockSource, bedrock.bedrock_source, bedrock.CONTRACTS),
+    "litellm": System(litellm.LiteLLMSource, litellm.litellm_source, litellm.CONTRACTS),
+}
+
+# One entry of config/sources.yaml: the model its `system` names.
+Source = Annotated[
+    Union[tuple(system.config for system in SYSTEMS.values())],  # noqa: UP007
+    Field(discriminator="system"),
+]
+
+
+def is_read(source: SourceConfig) -> bool:
+    """Whether we read from this source; else it is switched off, or it pushes to the collector."""
+    return source.enabled and SYSTEMS[source.system].source is not None
+
+
+def credential_fields(config: type[SourceConfig]) -> tuple[str, ...]:
+    """The arguments of a system's source that come from the environment."""
+    return tuple(
+        name.removesuffix(_ENV)
+        for name in config.model_fields
+        if name.endswith(_ENV) and name not in SourceConfig.model_fields
+    )
+
+
+def missing_variables(source: SourceConfig, environ: Mapping[str, str]) -> list[str]:
+    """The variables a source names that are not set: such a source is simply not scheduled."""
+    named = [getattr(source, name + _ENV) for name in credential_fields(type(source))]
+    return [name for name in named if name and not environ.get(name)]
+
+
+def build_source(
+    source: SourceConfig,
+    *,
+    credentials: Mapping[str, str | None],
+    now: datetime,
+    deep_reread: bool,
+) -> DltSource:
+    """A fresh dlt source of one instance: one built at import fails on its second run."""
+    system = SYSTEMS[source.system]
+    if system.source is None:
+        raise ValueError(f"{source.id} pushes to the collector: there is nothing to read")
+    options: dict[str, Any] = {
+        name: getattr(source, name)
+        for name in type(source).model_fields
+        if name != "system" and name not in SourceConfig.model_fields and not name.endswith(_ENV)
+    }
+    secrets = {name: credentials.get(name) for name in credential_fields(type(source))}
+    return system.source(**options, **secrets, instance=source.id, now=now, deep_reread=deep_reread)
