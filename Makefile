@@ -51,7 +51,7 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
 lock:  ## refresh requirements*.lock from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --all-extras --no-annotate --no-header --quiet pyproject.toml -o build-constraints.txt
 	$(LOCK) -c build-constraints.txt pyproject.toml -o requirements.lock
-	for extra in sandbox test dashboard spark; do \
+	for extra in sandbox snowflake test dashboard spark; do \
 		$(PYTHON) -c "import sys, tomllib; print('\n'.join(tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies'][sys.argv[1]]))" $$extra \
 		| $(LOCK) -c build-constraints.txt - -o requirements-$$extra.lock || exit 1; \
 	done
