@@ -17,6 +17,8 @@ from ingestion.checkpoints import checkpoint
 from ingestion.contracts import Contract
 
 SNAPSHOT = "snapshot"
+# Digests are remembered of so many windows, the last by their key: more than any re-read covers.
+_REMEMBERED = 1_000
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ def window_batches(
         yield split(
             [], contract=contract, source_instance=source_instance, extracted_at=extracted_at
         )
-    state.setdefault("digests", {})[contract.resource] = digests
+    remembered = sorted(digests)[-_REMEMBERED:]
+    state.setdefault("digests", {})[contract.resource] = {key: digests[key] for key in remembered}
 
 
 def _digest(records: Iterable[tuple[str, Any]], contract: Contract) -> str:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.company import hash_key
+from sandbox.company import TEAM_ALIASES, TEAMS, email_of, hash_key
 from sandbox.litellm_keys import Keyring
 from sandbox.proxy_http import (
     JsonObject,
@@ -62,6 +62,8 @@ class Proxy:
             Route("/key/info", answering(self._key_info)),
             Route("/key/list", answering(self._key_list)),
             Route("/team/info", answering(self._team_info)),
+            Route("/team/list", answering(self._team_list)),
+            Route("/user/list", answering(self._user_list)),
             *(
                 Route(f"/{kind}/{verb}", answering(self._change), methods=["POST"])
                 for kind in ("key", "team")
@@ -142,6 +144,42 @@ class Proxy:
                 "total_count": len(records),
                 "current_page": page,
                 "total_pages": -(-len(records) // size),
+            }
+        )
+
+    async def _team_list(self, request: Request) -> Response:
+        role, _ = self._caller(request)
+        if role == _KEY:
+            raise _not_admin(request, role=role)
+        return json_response([self._keyring.team(team_id) for team_id in TEAM_ALIASES])
+
+    async def _user_list(self, request: Request) -> Response:
+        role, _ = self._caller(request)
+        if role == _KEY:
+            raise _not_admin(request, role=role)
+        query = request.query_params
+        page = whole_number(query, "page", default=1, low=1, high=None)
+        size = whole_number(query, "page_size", default=25, low=1, high=100)
+        users = [
+            {
+                "user_id": email_of(name),
+                "user_email": email_of(name),
+                "user_alias": name.capitalize(),
+                "user_role": "internal_user",
+                "teams": [team.team_id],
+                "max_budget": None,
+                "metadata": {},
+            }
+            for team in TEAMS
+            for name in team.members
+        ]
+        return json_response(
+            {
+                "users": users[(page - 1) * size : page * size],
+                "total": len(users),
+                "page": page,
+                "page_size": size,
+                "total_pages": -(-len(users) // size),
             }
         )
 

@@ -40,7 +40,8 @@ def load_spend_logs(
         history=timedelta(days=days),
         backoff_seconds=0.001,
     )
-    run_source(pipeline_for("litellm", instance=LITELLM, home=home), source)
+    usage = source.with_resources(*(f"spend_logs{each}" for each in ("", "__rejected", "__reads")))
+    run_source(pipeline_for("litellm", instance=LITELLM, home=home), usage)
 
 
 def load_invocations(

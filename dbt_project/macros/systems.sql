@@ -3,6 +3,6 @@
 {% macro systems() -%}
     {{ return({
         'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
-        'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
+        'litellm': {'resources': ['spend_logs', 'keys', 'teams', 'users'], 'usage': ['spend_logs']},
     }) }}
 {%- endmacro %}

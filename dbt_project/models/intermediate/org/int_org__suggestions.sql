@@ -11,6 +11,10 @@ nodes as (
     select * from {{ ref('int_org__nodes') }}
 ),
 
+inventory as (
+    select * from {{ ref('int_inventory__unioned') }}
+),
+
 unknown_values as (
     select
         identity_fields.source_instance,
@@ -52,6 +56,23 @@ candidates as (
     inner join values_resolved
         on unknown_values.dimension = values_resolved.dimension
         and unknown_values.field_value = values_resolved.field_value
+    union all
+    select
+        unknown_values.*,
+        nodes.entity_key as suggested_key,
+        concat('e-mail or name that ', inventory.source_instance, ' lists it with') as reason,
+        2 as reason_rank
+    from unknown_values
+    inner join inventory
+        on unknown_values.source_instance = inventory.source_instance
+        and unknown_values.field = inventory.field
+        and unknown_values.field_value = inventory.identifier
+    inner join nodes
+        on unknown_values.dimension = nodes.tree
+        and (
+            inventory.email = nodes.email
+            or lower(inventory.identity_name) in (nodes.entity_key, lower(nodes.entity_name))
+        )
     union all
     select
         unknown_values.*,
