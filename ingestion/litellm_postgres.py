@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from ingestion.checkpoints import checkpoint
 from ingestion.contracts import Contract
@@ -54,7 +55,7 @@ class DatabaseLedger:
         options = f"-c statement_timeout={_STATEMENT_MS} -c default_transaction_read_only=on"
         return create_engine(
             _driver_url(self._url),
-            pool_size=1,
+            poolclass=NullPool,
             connect_args={"connect_timeout": _CONNECT_SECONDS, "options": options},
         )
 
