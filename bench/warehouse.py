@@ -47,7 +47,7 @@ create schema if not exists intermediate;
 create table staging.stg_config__sources as select * from (values
     ('trusting', 'trust_reported', null::varchar), ('repricing', 'reprice', null)
 ) as given (source_instance, cost_policy, covered_by);
-create table staging.stg_config__model_aliases (
+create table intermediate.int_prices__aliases (
     provider varchar, model_raw varchar, target_provider varchar, target_model varchar,
     valid_from_at timestamp, valid_to_at timestamp);
 """

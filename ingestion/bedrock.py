@@ -27,12 +27,19 @@ from dlt.extract import DltResource
 from pydantic import StringConstraints
 
 from ingestion.batches import Batch, batches_of
+from ingestion.bedrock_control import (
+    BATCH_RECORDS,
+    INFERENCE_PROFILES,
+    application_profiles,
+    batch_records,
+)
 from ingestion.bedrock_records import INVOCATIONS
 from ingestion.checkpoints import checkpoint
 from ingestion.config_types import EnvName
 from ingestion.http import SourceError, SourceUnavailable
 from ingestion.json_text import decode_json
 from ingestion.resources import rows_rejected_reads
+from ingestion.restated import SNAPSHOT, WindowRead, window_batches
 from ingestion.source_config import SourceConfig
 
 BATCH_ROWS = 50_000
@@ -52,6 +59,7 @@ class BedrockSource(SourceConfig):
     account_id: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
     region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
     endpoint_url_env: EnvName | None = None
+    control_url_env: EnvName | None = None
     access_key_id_env: EnvName | None = None
     secret_access_key_env: EnvName | None = None
 
@@ -64,21 +72,25 @@ def bedrock_source(
     account_id: str,
     region: str,
     endpoint_url: str | None,
+    control_url: str | None = None,
     access_key_id: str | None,
     secret_access_key: str | None,
     instance: str,
     now: datetime,
     deep_reread: bool = False,
 ) -> Sequence[DltResource]:
-    """Invocation logs of one account and region; without keys boto3's own chain is asked."""
+    """Invocations, batch records and profiles of one account and region.
+
+    Without keys boto3's own chain is asked; the addresses are for stand-ins.
+    """
 
     overlap = DEEP_REREAD if deep_reread else timedelta()
 
-    def batches() -> Iterator[Batch]:
-        client = boto3.client(
-            "s3",
+    def client(service: str, address: str | None) -> Any:
+        return boto3.client(
+            service,
             region_name=region,
-            endpoint_url=endpoint_url or None,
+            endpoint_url=address or None,
             aws_access_key_id=access_key_id or None,
             aws_secret_access_key=secret_access_key or None,
             config=Config(
@@ -88,16 +100,61 @@ def bedrock_source(
                 read_timeout=60,
             ),
         )
+
+    def invocations() -> Iterator[Batch]:
         folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         logs = f"{folder}AWSLogs/{account_id}/BedrockModelInvocationLogs/{region}/"
         yield from _read(
-            client, bucket=bucket, logs=logs, instance=instance, now=now, overlap=overlap
+            client("s3", endpoint_url),
+            bucket=bucket,
+            logs=logs,
+            instance=instance,
+            now=now,
+            overlap=overlap,
         )
 
-    return rows_rejected_reads(
-        "invocations",
-        batches,
-        description="Model invocations; key (account, region, request id); cursor LastModified.",
+    def batches() -> Iterator[Batch]:
+        yield from batches_of(
+            batch_records(
+                client("bedrock", control_url),
+                client("s3", endpoint_url),
+                now=now,
+                deep_reread=deep_reread,
+                account_id=account_id,
+                region=region,
+            ),
+            contract=BATCH_RECORDS,
+            source_instance=instance,
+            extracted_at=now,
+            batch_rows=BATCH_ROWS,
+        )
+
+    def profiles() -> Iterator[Batch]:
+        control = client("bedrock", control_url)
+        yield from window_batches(
+            [WindowRead(SNAPSHOT, lambda: application_profiles(control))],
+            contract=INFERENCE_PROFILES,
+            source_instance=instance,
+            extracted_at=now,
+        )
+
+    return (
+        *rows_rejected_reads(
+            "invocations",
+            invocations,
+            description="Model invocations; key (account, region, request id); "
+            "cursor LastModified.",
+        ),
+        *rows_rejected_reads(
+            "batch_records",
+            batches,
+            description="Records of ended batch jobs; key (job, record id); each job once.",
+        ),
+        *rows_rejected_reads(
+            "inference_profiles",
+            profiles,
+            description="Application inference profiles, whole, whenever they changed.",
+        ),
     )
 
 
@@ -209,4 +266,4 @@ def _record(line: bytes) -> Any:
         return line.decode("utf-8", "replace")
 
 
-CONTRACTS = (INVOCATIONS,)
+CONTRACTS = (INVOCATIONS, BATCH_RECORDS, INFERENCE_PROFILES)

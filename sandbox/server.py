@@ -163,6 +163,9 @@ class Sandbox:
             is_replay=self._trace is not None,
         )
         self._vendors: list[Vendor] = [make(grounds) for make in VENDORS]
+        for vendor in self._vendors:
+            for item in getattr(vendor, "objects", tuple)():
+                self._s3.put(item.key, body=item.body, last_modified=item.last_modified)
         keyring = Keyring(self.world, state=self._state)
         keyring.count_in(log.added())
         proxy = Proxy(log=log, keyring=keyring, state=self._state, master_key=self.master_key)

@@ -38,7 +38,7 @@ class Grounds:
 
 
 class Vendor(Protocol):
-    """One simulated vendor over the grounds."""
+    """One simulated vendor over the grounds; `objects()`, where it has it, fills the bucket."""
 
     def routes(self) -> list[Route]:
         """Its endpoints, below a path of its own."""

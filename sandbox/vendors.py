@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from sandbox.bedrock_control import BedrockControl
 from sandbox.vendor import Grounds, Vendor
 
 VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
     # one a line
+    BedrockControl,
 )

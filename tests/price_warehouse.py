@@ -83,12 +83,12 @@ def make_upstream(
         ) as given (source_instance, cost_policy, covered_by)"""
     )
     connection.execute(
-        """create table staging.stg_config__model_aliases (
+        """create table intermediate.int_prices__aliases (
             provider varchar, model_raw varchar, target_provider varchar, target_model varchar,
             valid_from_at timestamp, valid_to_at timestamp)"""
     )
     connection.executemany(
-        "insert into staging.stg_config__model_aliases values (?, ?, ?, ?, ?, ?)", ALIASES
+        "insert into intermediate.int_prices__aliases values (?, ?, ?, ?, ?, ?)", ALIASES
     )
     usage_events = pa.Table.from_pylist(events, schema=EVENT_SCHEMA)
     connection.register("usage_events", usage_events)

@@ -21,6 +21,11 @@ NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 LITELLM, BEDROCK = "litellm-main", "bedrock-main"
 
 
+def triple(resource: str) -> list[str]:
+    """A resource with its rejected rows and its counts."""
+    return [f"{resource}{suffix}" for suffix in ("", "__rejected", "__reads")]
+
+
 def load_spend_logs(
     home: Path,
     url: str,
@@ -40,7 +45,7 @@ def load_spend_logs(
         history=timedelta(days=days),
         backoff_seconds=0.001,
     )
-    usage = source.with_resources(*(f"spend_logs{each}" for each in ("", "__rejected", "__reads")))
+    usage = source.with_resources(*triple("spend_logs"))
     run_source(pipeline_for("litellm", instance=LITELLM, home=home), usage)
 
 
@@ -60,7 +65,8 @@ def load_invocations(
         now=now,
         deep_reread=deep_reread,
     )
-    run_source(pipeline_for("bedrock", instance=BEDROCK, home=home), source)
+    logs = source.with_resources(*triple("invocations"))
+    run_source(pipeline_for("bedrock", instance=BEDROCK, home=home), logs)
 
 
 def refusal(failed: pytest.ExceptionInfo[PipelineStepFailed]) -> str:

@@ -1,8 +1,11 @@
 {# Every system usage or bills are read from: its resources (raw tables), and those of them whose staging model
-   `stg_<system>__<resource>` is a standard event. The one list of the project a new source is added to. #}
+   `stg_<system>__<resource>` is a standard event (or, where staging alone cannot make one, the model that does). The one list of the project a new source is added to. #}
 {% macro systems() -%}
     {{ return({
-        'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
+        'bedrock': {
+            'resources': ['invocations', 'batch_records', 'inference_profiles'],
+            'usage': ['int_bedrock__usage_named'],
+        },
         'litellm': {'resources': ['spend_logs', 'keys', 'teams', 'users'], 'usage': ['spend_logs']},
     }) }}
 {%- endmacro %}

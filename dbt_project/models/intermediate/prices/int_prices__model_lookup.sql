@@ -6,7 +6,7 @@ with name_matches as (
 ),
 
 aliases as (
-    select * from {{ ref('stg_config__model_aliases') }}
+    select * from {{ ref('int_prices__aliases') }}
 ),
 
 provider_names as (

@@ -13,6 +13,12 @@ config_versions as (
     select * from {{ ref('stg_config__versions') }}
 ),
 
+-- A profile that was listed anew names models and teams of usage that was there before.
+newest_profiles as (
+    select max(load_id) as profile_load_id
+    from {{ ref('stg_bedrock__inference_profiles') }}
+),
+
 newest_prices as (
     select max(load_id) as price_load_id
     from {{ ref('stg_price_catalog__snapshots') }}
@@ -25,10 +31,12 @@ inputs as (
             ' ',
             config_versions.attribution_version,
             config_versions.pricing_version,
-            newest_prices.price_load_id
+            newest_prices.price_load_id,
+            newest_profiles.profile_load_id
         ) as input_version
     from config_versions
     cross join newest_prices
+    cross join newest_profiles
 ),
 
 new_versions as (

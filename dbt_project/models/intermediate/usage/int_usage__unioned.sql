@@ -4,7 +4,7 @@
 {% set models = [] %}
 {% for system, tables in systems().items() %}
     {% for resource in tables.usage %}
-        {% do models.append('stg_' ~ system ~ '__' ~ resource) %}
+        {% do models.append(resource if resource.startswith('int_') else 'stg_' ~ system ~ '__' ~ resource) %}
     {% endfor %}
 {% endfor %}
 with unioned as (
