@@ -1,6 +1,8 @@
 """What every entry of `config/sources.yaml` may say, whatever its system."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ingestion.config_types import CustomerField, Declared, EnvName, Id, OwnerField
 
@@ -21,6 +23,8 @@ class SourceConfig(Declared):
     cost_policy: Literal["trust_reported", "reprice"] = "trust_reported"
     # Everything this source shows is metered by that one already: its rows carry no cost.
     covered_by: Id | None = None
+    # Data last read so long ago is old: limits that depend on it are held.
+    stale_after_hours: Annotated[int, Field(ge=1, le=24 * 31)] = 6
     entity_from: tuple[OwnerField, ...] = ("raw_agent", "raw_user", "raw_team", "raw_key_alias")
     customer_from: tuple[CustomerField, ...] = ("raw_customer",)
     auto_create: bool = False

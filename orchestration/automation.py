@@ -1,9 +1,12 @@
 """All policy of when things run: cadences, freshness, pools, conditions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import dagster as dg
+
+from ingestion.source_config import SourceConfig
 
 WAREHOUSE_POOL = "duckdb"
 DISPATCH_POOL = "ops_dispatch"
@@ -14,20 +17,18 @@ WEEKLY = "37 4 * * 0"
 
 @dataclass(frozen=True)
 class Cadence:
-    """When a system is read, when it is read again further back, and when its data is old."""
+    """When a system is read, and when it is read again further back."""
 
     load_cron: str
     reread_cron: str
-    warn_after: timedelta
-    fail_after: timedelta
 
 
 def _hourly(minute: int, *, reread: str = NIGHTLY) -> Cadence:
-    return Cadence(f"{minute} * * * *", reread, timedelta(hours=2), timedelta(hours=6))
+    return Cadence(f"{minute} * * * *", reread)
 
 
 def _daily(minute: int, *, reread: str = WEEKLY) -> Cadence:
-    return Cadence(f"{minute} 6 * * *", reread, timedelta(hours=30), timedelta(hours=54))
+    return Cadence(f"{minute} 6 * * *", reread)
 
 
 # Minutes differ so that the one writer is not asked for by all at once.
@@ -51,11 +52,11 @@ MARTS_FRESHNESS = dg.FreshnessPolicy.time_window(
 )
 
 
-def freshness_of(system: str) -> dg.FreshnessPolicy:
-    """How old a system's raw tables may be."""
-    cadence = CADENCES[system]
+def freshness_of(sources: Sequence[SourceConfig]) -> dg.FreshnessPolicy:
+    """How old a system's raw tables may be: as its most patient instance declares."""
+    hours = max(source.stale_after_hours for source in sources)
     return dg.FreshnessPolicy.time_window(
-        fail_window=cadence.fail_after, warn_window=cadence.warn_after
+        fail_window=timedelta(hours=hours), warn_window=timedelta(hours=hours) / 2
     )
 
 

@@ -74,7 +74,7 @@ def system_assets(
             system=system,
             group=f"raw/{system}",
             kinds={system},
-            freshness=freshness_of(system),
+            freshness=freshness_of(sources),
         ),
     )
 

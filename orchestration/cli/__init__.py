@@ -3,6 +3,7 @@
 import click
 
 from orchestration.cli.demo import demo
+from orchestration.cli.doctor import doctor
 from orchestration.cli.ops import ops
 from orchestration.cli.run import run
 from orchestration.cli.sandbox import sandbox
@@ -14,5 +15,5 @@ def main() -> None:
     """The open AI-cost platform for data teams."""
 
 
-for command in (demo, ops, run, sandbox, ui):
+for command in (demo, doctor, ops, run, sandbox, ui):
     main.add_command(command)

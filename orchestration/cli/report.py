@@ -12,6 +12,13 @@ from rich.table import Table
 
 from orchestration.warehouse import published_marts
 
+_SOURCES = """
+    select
+        source_instance, rows_read_count, rows_loaded_count, rows_rejected_count, acts_count,
+        usage_age_ms, last_usage_at, fidelity, covered_by
+    from trust.fct_source_freshness
+    order by source_instance
+"""
 _TEAMS = """
     select
         e.entity_path,
@@ -80,6 +87,7 @@ def print_report(console: Console, *, marts: Path, vendors: Any) -> None:
     """Spend, budgets, webhooks and blocked keys, and where to look next."""
     with published_marts(marts) as connection:
         for table in (
+            _sources(connection),
             *_spend(connection),
             _budgets(connection),
             _webhooks(vendors),
@@ -90,6 +98,37 @@ def print_report(console: Console, *, marts: Path, vendors: Any) -> None:
             console.print(table)
     console.print(f"\n  Marts for SQL and BI: {marts}", highlight=False, soft_wrap=True)
     console.print("  The graph, the runs, the checks: [bold]make ui[/]\n")
+
+
+def _sources(connection: duckdb.DuckDBPyConnection) -> Table:
+    """What each source gave; lag is from its last act to the time of the pass."""
+    table = _table("Sources", "source", "read", "loaded", "rejected", "acts", "lag", "last", "kind")
+    for (
+        name,
+        read,
+        loaded,
+        rejected,
+        acts,
+        lag_ms,
+        last,
+        fidelity,
+        covered_by,
+    ) in connection.execute(_SOURCES).fetchall():
+        table.add_row(
+            name,
+            *(f"{count:,}" for count in (read, loaded, rejected, acts)),
+            _lag(lag_ms),
+            f"{last:%m-%d %H:%M}" if last else "-",
+            f"{fidelity or '-'}{f', shown by {covered_by}' if covered_by else ''}",
+        )
+    return table
+
+
+def _lag(milliseconds: int | None) -> str:
+    if milliseconds is None:
+        return "-"
+    minutes = milliseconds // 60_000
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
 
 
 def _spend(connection: duckdb.DuckDBPyConnection) -> list[Table]:
@@ -179,9 +218,10 @@ def _trust(connection: duckdb.DuckDBPyConnection) -> Table:
 def _table(title: str, *columns: str) -> Table:
     """Headers: `$` known cost, `≈$` conservative estimate of what is unpriced, `#` requests."""
     names = {"$": "cost $", "≈$": "unpriced ≈ $", "#": "requests"}
+    counts = ("of $", "tokens", "read", "loaded", "rejected", "acts", "lag")
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
-        justify = "right" if column in (*names, "of $", "tokens") else "left"
+        justify = "right" if column in (*names, *counts) else "left"
         table.add_column(names.get(column, column), justify=justify, overflow="fold")
     return table
 

@@ -1,0 +1,110 @@
+"""`meterhouse doctor`: what is set up, what is missing, what needs a person."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ingestion.config_loader import Config, ConfigError, load_config
+from ingestion.source_config import SourceConfig
+from ingestion.systems import SYSTEMS, missing_variables
+from orchestration import settings
+from orchestration.declared import declared_config
+from orchestration.warehouse import published_marts
+
+_READINGS = """
+    select source_instance, last_read_at, last_usage_at, rows_rejected_count, is_stale
+    from trust.fct_source_freshness
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; `needs_a_person` makes the command fail."""
+
+    subject: str
+    state: str
+    advice: str
+    needs_a_person: bool
+
+
+@click.command()
+def doctor() -> None:
+    """What is set up, what is missing, what needs a person; exit code 1 if anything does."""
+    findings = [*_config_findings(), *_source_findings(declared_config(), os.environ)]
+    table = Table(title="What the doctor sees", title_justify="left", title_style="bold")
+    for column in ("subject", "state", "what to do"):
+        table.add_column(column, overflow="fold")
+    for finding in findings:
+        style = "red" if finding.needs_a_person else ""
+        table.add_row(finding.subject, finding.state, finding.advice, style=style)
+    Console(file=sys.stdout).print(table)
+    sys.exit(1 if any(finding.needs_a_person for finding in findings) else 0)
+
+
+def _config_findings() -> Iterator[Finding]:
+    try:
+        load_config(settings.config_path())
+    except ConfigError as error:
+        for problem in error.problems:
+            yield Finding("config/", "refused", str(problem), needs_a_person=True)
+        return
+    yield Finding("config/", "ok", "", needs_a_person=False)
+
+
+def _source_findings(config: Config | None, environ: Mapping[str, str]) -> Iterator[Finding]:
+    readings = _readings()
+    for source in config.sources if config else ():
+        yield _source_finding(source, environ, readings.get(source.id))
+
+
+def _source_finding(
+    source: SourceConfig, environ: Mapping[str, str], reading: Mapping[str, Any] | None
+) -> Finding:
+    """The state of one source: the first thing that keeps it from being read, else its reading."""
+    if not source.enabled:
+        return Finding(source.id, "switched off", "enabled: false", needs_a_person=False)
+    if SYSTEMS[source.system].source is None:
+        return _pushed(source, environ, reading)
+    missing = missing_variables(source, environ)
+    if missing:
+        return Finding(
+            source.id, "not scheduled", f"set {', '.join(missing)}", needs_a_person=False
+        )
+    if reading is None:
+        return Finding(source.id, "ready, never read", "meterhouse run", needs_a_person=False)
+    read_at, rejected = f"{reading['last_read_at']:%Y-%m-%d %H:%M} UTC", reading["rejected"]
+    if reading["is_stale"]:
+        advice = f"last read {read_at}: see the last run of its load"
+        return Finding(source.id, "stale", advice, needs_a_person=True)
+    if rejected:
+        advice = f"{rejected} records rejected: see trust.fct_rejected_rows"
+        return Finding(source.id, f"read {read_at}", advice, needs_a_person=False)
+    return Finding(source.id, f"read {read_at}", "", needs_a_person=False)
+
+
+def _pushed(
+    source: SourceConfig, environ: Mapping[str, str], reading: Mapping[str, Any] | None
+) -> Finding:
+    """A source that pushes: whether anything can come in, and when something last did."""
+    names = [name for name in (source.push_token_env, source.push_secret_env) if name]
+    if not any(environ.get(name) for name in names):
+        advice = f"to accept pushes set {' or '.join(names) or 'push_token_env'}"
+        return Finding(source.id, "pushes are refused", advice, needs_a_person=False)
+    last = reading["last_usage_at"] if reading else None
+    state = f"last event {last:%Y-%m-%d %H:%M} UTC" if last else "nothing pushed yet"
+    return Finding(source.id, state, "", needs_a_person=False)
+
+
+def _readings() -> dict[str, dict[str, Any]]:
+    if not settings.marts_path().exists():
+        return {}
+    with published_marts(settings.marts_path()) as connection:
+        rows = connection.execute(_READINGS).fetchall()
+    names = ("last_read_at", "last_usage_at", "rejected", "is_stale")
+    return {instance: dict(zip(names, row, strict=True)) for instance, *row in rows}
