@@ -232,10 +232,15 @@ def test_the_facts_tie_with_the_vendors_own_count(story: Story) -> None:
         Decimal(calls["spend_usd"]),
     )
     cached = ("cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
+    batch = story.world["bedrockcontrol"]
+    assert batch["records"] > 0
     assert story.totals["bedrock"] == (
-        invocations["events"],
-        invocations["input_tokens"] + sum(invocations[name] for name in cached),
-        invocations["output_tokens"],
+        invocations["events"] + batch["records"],
+        invocations["input_tokens"]
+        + sum(invocations[name] for name in cached)
+        + batch["input_tokens"]
+        + batch["cache_read_tokens"],
+        invocations["output_tokens"] + batch["output_tokens"],
         None,  # the logs claim no cost
     )
 
