@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import b01_pricing, b02_peer, b10_definitions
+from bench import b01_pricing, b02_peer, b03_object_logs, b04_paged_http, b10_definitions
 from bench.measure import Figure, machine, versions
 from bench.warehouse import make_warehouse
 
@@ -57,12 +57,26 @@ def _measured(home: Path, *, rows: int, rounds: int, console: Console) -> list[F
     priced = b01_pricing.measure(prices, rows=rows, rounds=rounds or b01_pricing.ROUNDS)
     console.print("B2 the peer ...")
     peer = b02_peer.measure(prices, priced=priced)
+    console.print("B3 log records from object storage ...")
+    logs = b03_object_logs.measure(
+        home / "logs",
+        rows=min(rows, b03_object_logs.ROWS),
+        rounds=rounds or b03_object_logs.ROUNDS,
+    )
+    console.print("B4 pages over HTTP ...")
+    pages = b04_paged_http.measure(
+        home / "pages",
+        rows=min(rows, b04_paged_http.ROWS),
+        rounds=rounds or b04_paged_http.ROUNDS,
+    )
     console.print("B10 loading the definitions ...")
     definitions = home / "definitions"
     definitions.mkdir()
     return [
         priced,
         peer,
+        logs,
+        *pages,
         b10_definitions.measure(definitions, rounds=rounds or b10_definitions.ROUNDS),
     ]
 

@@ -13,7 +13,7 @@ def test_the_benchmarks_run_and_report_each_figure_with_its_reference(tmp_path: 
     assert report["rows"] == 20_000
     assert {"measured_at", "machine", "versions", "seconds"} <= report.keys()
     figures = {each["id"]: each for each in report["figures"]}
-    assert figures.keys() == {"B1", "B2", "B10"}
+    assert figures.keys() == {"B1", "B2", "B3", "B4", "B4 dict", "B10"}
     for figure in figures.values():
         assert figure["measured"] > 0
         assert figure["reference_measured"] > 0
