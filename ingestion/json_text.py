@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 _MOST_DIGITS = 40
+_NO_FIELDS: Mapping[str, Any] = {}
 
 
 def decode_json(text: bytes) -> Any:
@@ -34,8 +35,10 @@ def tags_text(tags: Mapping[str, str]) -> str | None:
 
     A tag that is no Unicode text (half of a surrogate pair) is left out: usage still counts.
     """
-    clean = {name: value for name, value in tags.items() if _is_unicode(name + value)}
-    return orjson.dumps(clean, option=orjson.OPT_SORT_KEYS).decode() if clean else None
+    try:
+        return orjson.dumps(tags, option=orjson.OPT_SORT_KEYS).decode() if tags else None
+    except orjson.JSONEncodeError:
+        return tags_text({name: value for name, value in tags.items() if _is_unicode(name + value)})
 
 
 def _is_unicode(text: str) -> bool:
@@ -44,6 +47,11 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def fields_of(value: Any) -> Mapping[str, Any]:
+    """The fields of a nested object; none where there is no such object."""
+    return value if isinstance(value, dict) else _NO_FIELDS
 
 
 def inside(value: Any, *path: str) -> Any:

@@ -32,6 +32,7 @@ class HttpLedger:
         rows: list[tuple[str, Any]] = []
         before: list[Any] = []
         page = 1
+        name = window.name
         while True:
             answer = self._spend_page(window, page)
             data, total = answer["data"], answer["total"]
@@ -51,7 +52,7 @@ class HttpLedger:
                     f"litellm: page {page} of {window.name} repeats the page before it"
                 )
             rows += [
-                (f"{window.name} page {page} row {number}", row)
+                (f"{name} page {page} row {number}", row)
                 for number, row in enumerate(data, start=1)
             ]
             checkpoint("extract_page")

@@ -76,11 +76,12 @@ class DatabaseLedger:
                 "first_at": window.first_at.astimezone(UTC).replace(tzinfo=None),
                 "next_at": (window.last_at + _SECOND).astimezone(UTC).replace(tzinfo=None),
             }
+            place = f"{window.name} {_SPEND_LOGS}"
             rows: list[tuple[str, Any]] = []
             streamed = connection.execution_options(yield_per=_FETCH_ROWS)
             for page in streamed.execute(query, bounds).mappings().partitions():
                 rows += [
-                    (f"{window.name} {_SPEND_LOGS} row {number}", _record(row))
+                    (f"{place} row {number}", _record(row))
                     for number, row in enumerate(page, start=len(rows) + 1)
                 ]
                 checkpoint("extract_page")

@@ -6,39 +6,38 @@ from typing import Any
 import pyarrow as pa
 
 from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME, Column, Contract
-from ingestion.json_text import inside, tags_text
+from ingestion.json_text import fields_of, tags_text
 
 _DIMENSIONS = ("team", "user", "customer", "agent", "application", "feature")
 
 
-def _tags(record: Mapping[str, Any]) -> str | None:
+def _tags(listed: Any, logged: Mapping[str, Any]) -> str | None:
     """Tags as a JSON object of strings: `k=v` becomes k: v, any other tag: "true"."""
     tags: dict[str, str] = {}
-    listed = record.get("request_tags")
     for tag in listed if isinstance(listed, list) else []:
         if isinstance(tag, str) and len(tag) <= 256 and not tag.startswith("User-Agent:"):
             name, found, value = tag.partition("=")
             tags[name] = value if found else "true"
-    logged = inside(record, "metadata", "spend_logs_metadata")
-    for name in _DIMENSIONS:
-        value = inside(logged, name)
+    for name in _DIMENSIONS if logged else ():
+        value = logged.get(name)
         if isinstance(value, str) and len(value) <= 256:
             tags.setdefault(name, value)
-    return tags_text(tags)
+    return tags_text(tags) if tags else None
 
 
 def _pick(record: Mapping[str, Any]) -> Sequence[Any]:
     """The declared columns of a spend log row, in order."""
-    metadata = record.get("metadata")
-    usage = inside(metadata, "usage_object")
-    prompt = inside(usage, "prompt_tokens_details")
-    completion = inside(usage, "completion_tokens_details")
-    writes = inside(prompt, "cache_creation_token_details")
-    cached = inside(prompt, "cached_tokens")
-    written = inside(prompt, "cache_creation_tokens")
+    metadata = fields_of(record.get("metadata"))
+    usage = fields_of(metadata.get("usage_object"))
+    cost = fields_of(metadata.get("cost_breakdown"))
+    prompt = fields_of(usage.get("prompt_tokens_details"))
+    completion = fields_of(usage.get("completion_tokens_details"))
+    writes = fields_of(prompt.get("cache_creation_token_details"))
+    cached = prompt.get("cached_tokens")
+    written = prompt.get("cache_creation_tokens")
     return (
         record.get("request_id"),
-        record.get("litellm_call_id") or inside(metadata, "litellm_call_id"),
+        record.get("litellm_call_id") or metadata.get("litellm_call_id"),
         record.get("call_type"),
         record.get("status"),
         record.get("cache_hit"),
@@ -49,31 +48,31 @@ def _pick(record: Mapping[str, Any]) -> Sequence[Any]:
         record.get("custom_llm_provider"),
         record.get("model"),
         record.get("model_group"),
-        inside(metadata, "cost_breakdown", "service_tier"),
+        cost.get("service_tier"),
         record.get("prompt_tokens"),
         record.get("completion_tokens"),
         record.get("total_tokens"),
-        inside(usage, "cache_read_input_tokens") if cached is None else cached,
-        inside(usage, "cache_creation_input_tokens") if written is None else written,
-        inside(writes, "ephemeral_5m_input_tokens"),
-        inside(writes, "ephemeral_1h_input_tokens"),
-        inside(completion, "reasoning_tokens"),
-        inside(prompt, "audio_tokens"),
-        inside(completion, "audio_tokens"),
-        inside(prompt, "image_tokens"),
-        inside(completion, "image_tokens"),
+        usage.get("cache_read_input_tokens") if cached is None else cached,
+        usage.get("cache_creation_input_tokens") if written is None else written,
+        writes.get("ephemeral_5m_input_tokens"),
+        writes.get("ephemeral_1h_input_tokens"),
+        completion.get("reasoning_tokens"),
+        prompt.get("audio_tokens"),
+        completion.get("audio_tokens"),
+        prompt.get("image_tokens"),
+        completion.get("image_tokens"),
         record.get("spend"),
-        inside(metadata, "cost_breakdown", "original_cost"),
-        inside(metadata, "attempted_retries"),
+        cost.get("original_cost"),
+        metadata.get("attempted_retries"),
         record.get("api_key"),
-        inside(metadata, "user_api_key_alias"),
-        record.get("organization_id") or inside(metadata, "user_api_key_org_id"),
+        metadata.get("user_api_key_alias"),
+        record.get("organization_id") or metadata.get("user_api_key_org_id"),
         record.get("team_id"),
         record.get("user"),
         record.get("end_user"),
         record.get("agent_id"),
         record.get("session_id"),
-        _tags(record),
+        _tags(record.get("request_tags"), fields_of(metadata.get("spend_logs_metadata"))),
     )
 
 
