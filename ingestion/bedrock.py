@@ -222,6 +222,9 @@ def _list(
         for folder in folders:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
             for page in pages:
+                # Of an answer that is no listing (a proxy's page, say) boto3 makes an empty one.
+                if page.get("Name") != bucket:
+                    raise SourceError(f"bedrock: listing {bucket} was answered by something else")
                 for item in page.get("Contents", []):
                     key, modified_at = item["Key"], item["LastModified"].astimezone(UTC)
                     if not key.endswith(".json.gz") or "/data/" in key:

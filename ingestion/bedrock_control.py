@@ -100,7 +100,11 @@ def _output(storage: Any, target: str, *, job_id: str) -> Iterator[tuple[str, An
         pages = storage.get_paginator("list_objects_v2").paginate(
             Bucket=address.netloc, Prefix=folder
         )
-        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        keys = []
+        for page in pages:
+            if page.get("Name") != address.netloc:
+                raise SourceError(f"bedrock: {address.netloc} was answered by something else")
+            keys += [item["Key"] for item in page.get("Contents", [])]
         for key in sorted(key for key in keys if key.endswith(".jsonl.out")):
             answer = storage.get_object(Bucket=address.netloc, Key=key)
             if answer["ContentLength"] > _MAX_BYTES:
@@ -131,7 +135,9 @@ def _pages(
         answer = _asked(getattr(control, operation), maxResults=100, **arguments, **more)
         if answer is None:
             return
-        yield from answer.get(name, [])
+        if name not in answer:
+            raise SourceError(f"bedrock: {operation} was answered by something else")
+        yield from answer[name]
         following = answer.get("nextToken")
         if following is None:
             return
