@@ -4,5 +4,6 @@
     {{ return({
         'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
         'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
+        'portkey': {'resources': ['log_exports', 'analytics_cost', 'keys'], 'usage': ['log_exports']},
     }) }}
 {%- endmacro %}
