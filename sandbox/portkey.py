@@ -151,11 +151,11 @@ class Portkey:
     async def _keys(self, request: Request) -> JsonObject:
         size = int(request.query_params.get("page_size", "50"))
         page = int(request.query_params.get("current_page", "0"))
-        keys = self._logs.keys()
+        keys = self._logs.api_keys()
         return {"object": "list", "total": len(keys), "data": keys[page * size :][:size]}
 
     async def _key(self, request: Request) -> JsonObject:
-        for key in self._logs.keys():
+        for key in self._logs.api_keys():
             if key["id"] == request.path_params["key"]:
                 return key
         raise _Refusal(404, "API key not found")

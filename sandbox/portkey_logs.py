@@ -71,7 +71,7 @@ class Logs:
         self._grounds.state.put(LATE, id=row["id"], body=row)
         return row
 
-    def keys(self) -> list[JsonObject]:
+    def api_keys(self) -> list[JsonObject]:
         """The API keys of the workspace; limits are in dollars."""
         if self._grounds.is_replay:
             return []
@@ -94,7 +94,7 @@ class Logs:
             "input_tokens": sum(row["req_units"] for row in rows),
             "output_tokens": sum(row["res_units"] for row in rows),
             "cost_usd": str(cents * Decimal("0.01")),
-            "keys": len(self.keys()),
+            "keys": len(self.api_keys()),
         }
 
 

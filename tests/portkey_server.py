@@ -161,6 +161,7 @@ def load_portkey(
     history: timedelta = timedelta(hours=4),
     api_key: str = API_KEY,
     cost_unit: str = "cents",
+    instance: str = PORTKEY,
 ) -> None:
     """One run of the Portkey source."""
     source = portkey_source(
@@ -169,9 +170,9 @@ def load_portkey(
         cost_unit=cost_unit,
         base_url=url,
         api_key=api_key,
-        instance=PORTKEY,
+        instance=instance,
         now=now,
         deep_reread=deep_reread,
         history=history,
     )
-    run_source(pipeline_for("portkey", instance=PORTKEY, home=home), source)
+    run_source(pipeline_for("portkey", instance=instance, home=home), source)
