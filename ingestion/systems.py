@@ -14,6 +14,7 @@ from pydantic import Field
 
 from ingestion import (
     bedrock,
+    helicone,
     litellm,
     portkey,
 )
@@ -34,6 +35,7 @@ class System:
 
 SYSTEMS: dict[str, System] = {
     "bedrock": System(bedrock.BedrockSource, bedrock.bedrock_source, bedrock.CONTRACTS),
+    "helicone": System(helicone.HeliconeSource, helicone.helicone_source, helicone.CONTRACTS),
     "litellm": System(litellm.LiteLLMSource, litellm.litellm_source, litellm.CONTRACTS),
     "portkey": System(portkey.PortkeySource, portkey.portkey_source, portkey.CONTRACTS),
 }

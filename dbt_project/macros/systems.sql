@@ -3,6 +3,7 @@
 {% macro systems() -%}
     {{ return({
         'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
+        'helicone': {'resources': ['requests'], 'usage': ['requests']},
         'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
         'portkey': {'resources': ['log_exports', 'analytics_cost', 'keys'], 'usage': ['log_exports']},
     }) }}

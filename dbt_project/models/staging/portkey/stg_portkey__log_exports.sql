@@ -60,18 +60,7 @@ events as (
         *,
         'gateway' as evidence_layer,
         'per_request' as fidelity,
-        case
-            when request_path like '%/embeddings' or request_path like '%:embedContent'
-                then 'embeddings'
-            when request_path like '%/images/%' then 'image'
-            when request_path like '%/audio/%' then 'audio'
-            when request_path like '%/rerank' then 'rerank'
-            when request_path like '%:generateContent' or request_path like '%:streamGenerateContent'
-                then 'generate_content'
-            when request_path like '%/completions' and request_path not like '%/chat/completions'
-                then 'text_completion'
-            else 'chat'
-        end as operation,
+        {{ operation_of_path('request_path') }} as operation,
         -- 0 for tokens that were served is a cache hit or a model without a price, and an export does
         -- not tell which: no claim, unless the row itself says hit.
         case
