@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from sandbox.helicone import Helicone
 from sandbox.portkey import Portkey
 from sandbox.vendor import Grounds, Vendor
 
 VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
     # one a line
+    Helicone,
     Portkey,
 )
