@@ -77,7 +77,7 @@ def helicone_source(
         cursor = datetime.fromisoformat(state["cursor"]) if "cursor" in state else None
         first_at = max(cursor - overlap, now - history) if cursor else now - history
         steps_from = _floor(now - DEEP_REREAD, _STEP) - _STEP
-        reader = _Reader(client, now)
+        reader = Reader(client, now)
         yield from window_batches(
             (
                 read
@@ -105,7 +105,7 @@ def helicone_source(
 
 
 @dataclass(frozen=True)
-class _Span:
+class Span:
     """A half-open range of times; its end may lie ahead, so that halves have fixed edges."""
 
     first_at: datetime
@@ -116,19 +116,19 @@ class _Span:
         """The range as text, for keys, locators and messages."""
         return f"{_text(self.first_at)}/{_text(self.end_at)}"
 
-    def halves(self) -> tuple["_Span", "_Span"]:
+    def halves(self) -> tuple["Span", "Span"]:
         """The two halves, cut at a millisecond."""
         middle = _floor(self.first_at + (self.end_at - self.first_at) / 2, _MILLISECOND)
-        return _Span(self.first_at, middle), _Span(middle, self.end_at)
+        return Span(self.first_at, middle), Span(middle, self.end_at)
 
 
-def _spans(first_at: datetime, now: datetime, *, steps_from: datetime) -> Iterator[_Span]:
+def _spans(first_at: datetime, now: datetime, *, steps_from: datetime) -> Iterator[Span]:
     """Six hours each from `steps_from` on; what lies before it is one slice, read once."""
     if first_at < steps_from:
-        yield _Span(first_at, steps_from)
+        yield Span(first_at, steps_from)
     start = max(first_at, steps_from)
     while start < now:
-        yield _Span(start, start + _STEP)
+        yield Span(start, start + _STEP)
         start += _STEP
 
 
@@ -149,14 +149,14 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class Reader:
     """Asks for slices no later than `now`."""
 
     client: JsonClient
     now: datetime
     pace: Pace = field(default_factory=Pace)
 
-    def windows(self, span: _Span) -> Iterator[WindowRead]:
+    def windows(self, span: Span) -> Iterator[WindowRead]:
         """The slice as reads of less than a page each."""
         if span.first_at >= self.now:
             return
@@ -167,7 +167,7 @@ class _Reader:
             return
         yield WindowRead(span.name, lambda: list(self._records(span, rows)))
 
-    def _records(self, span: _Span, rows: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    def _records(self, span: Span, rows: Sequence[Any]) -> Iterator[tuple[str, Any]]:
         """Where each row of a slice stands, and the row; further pages where there are some."""
         for page in range(MAX_PAGES):
             for number, row in enumerate(rows, start=1):
@@ -179,7 +179,7 @@ class _Reader:
                 raise SourceError(f"helicone: {span.name} repeats page {page}")
         raise SourceError(f"helicone: {span.name} has no end after {MAX_PAGES} pages")
 
-    def _page(self, span: _Span, *, offset: int) -> list[Any]:
+    def _page(self, span: Span, *, offset: int) -> list[Any]:
         """The rows from `offset` on; one of another time is refused."""
         self.pace.keep()
         end_at = min(span.end_at, self.now)

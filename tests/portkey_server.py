@@ -28,6 +28,8 @@ class PortkeyServer:
     keys: list[Any] = field(default_factory=list)
     graph: Any = None
     polls: int = 0
+    # How every job ends.
+    status: str = "success"
     cap: int = 50_000
     ignores_filter: bool = False
     # Cuts or replaces what is downloaded.
@@ -76,7 +78,7 @@ class PortkeyServer:
         if verb == ["download"]:
             return Answer({"signed_url": f"{self.url}/files/{job}?sig=synthetic"})
         self.polled[job] = self.polled.get(job, 0) + 1
-        status = "success" if self.polled[job] > self.polls else "in_progress"
+        status = self.status if self.polled[job] > self.polls else "in_progress"
         return Answer({"id": job, "status": status, "object": "export"})
 
     def _create(self, body: dict[str, Any]) -> Any:

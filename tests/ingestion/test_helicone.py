@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from dlt.pipeline.exceptions import PipelineStepFailed
 from helicone_server import (
     API_KEY,
@@ -24,7 +25,9 @@ from helicone_server import (
 from raw_loads import cursor_of, loaded, refusal, rows_of, tied
 from scripted_server import Answer
 
-from ingestion.helicone import Pace
+from ingestion.helicone import Pace, Reader, Span
+from ingestion.http import SourceError, json_client
+from sandbox.server import Sandbox
 
 REQUESTS = "raw_helicone.requests"
 HOUR = timedelta(hours=1)
@@ -84,6 +87,23 @@ def refused(home: Path, log: HeliconeServer, **facts: Any) -> str:
     return refusal(failed)
 
 
+def read(log: HeliconeServer) -> list[Any]:
+    """The rows of the six hours up to noon."""
+    headers = {"Authorization": f"Bearer {API_KEY}"}
+    reader = Reader(json_client(log.url, headers=headers, backoff_seconds=0.001), READ_AT)
+    noon = READ_AT.replace(minute=0, second=0)
+    windows = reader.windows(Span(noon - 6 * HOUR, noon))
+    return [row for window in windows for _, row in window.records()]
+
+
+def refused_slice(log: HeliconeServer) -> str:
+    """Why the six hours up to noon could not be read."""
+    with pytest.raises(SourceError) as failed:
+        read(log)
+    assert API_KEY not in str(failed.value)
+    return str(failed.value)
+
+
 def test_an_empty_log_makes_tables_and_moves_the_cursor(log: HeliconeServer, home: Path) -> None:
     log.rows = rows_of_page("query_clickhouse_empty.json")
     load_helicone(home, log.url)
@@ -114,18 +134,14 @@ def test_a_page_is_read_as_it_was_logged(log: HeliconeServer, home: Path) -> Non
     assert [cost for _, cost in costs] == [Decimal("0.000678"), Decimal("0.02835"), 0, 0, 0]
 
 
-def test_a_full_slice_is_halved(
-    log: HeliconeServer, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_slice_is_halved(log: HeliconeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingestion.helicone.PAGE_ROWS", 3)
     # At 10:10, 10:20 to 10:50.
     log.rows = rows_of_page("query_clickhouse_two_pages.json")
-    load_helicone(home, log.url)
-    assert ids(home) == [f"page-{number}" for number in range(1, 6)]
-    assert tied(home, table=REQUESTS) == (5, 5, 0)
+    assert [row["request_id"] for row in read(log)] == [f"page-{number}" for number in range(1, 6)]
     # 06:00 to 12:00 is full, and so are 09:00 to 12:00 and, with all five rows, 09:00 to 10:30
     # (two) and 10:30 to 12:00 (three), which is halved once more at 11:15.
-    halves = [(first[11:16], end[11:16]) for first, end, _ in log.slices()[1:-1]]
+    halves = [(first[11:16], end[11:16]) for first, end, _ in log.slices()]
     assert halves == [
         ("06:00", "12:00"), ("06:00", "09:00"), ("09:00", "12:00"), ("09:00", "10:30"),
         ("10:30", "12:00"), ("10:30", "11:15"), ("10:30", "10:52"), ("10:30", "10:41"),
@@ -134,12 +150,11 @@ def test_a_full_slice_is_halved(
 
 
 def test_a_millisecond_over_the_cap_is_paged(
-    log: HeliconeServer, home: Path, monkeypatch: pytest.MonkeyPatch
+    log: HeliconeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingestion.helicone.PAGE_ROWS", 2)
     log.rows = [request(f"row-{number}") for number in range(5)]
-    load_helicone(home, log.url)
-    assert ids(home) == [f"row-{number}" for number in range(5)]
+    assert [row["request_id"] for row in read(log)] == [f"row-{number}" for number in range(5)]
     assert {offset for _, _, offset in log.slices()} == {0, 2, 4}
 
 
@@ -250,18 +265,16 @@ def test_a_filter_that_is_ignored_passes_nothing(log: HeliconeServer, home: Path
     assert set(loaded(home, "reason", table=f"{REQUESTS}__rejected")) == {"outside_window"}
 
 
-def test_full_pages_of_an_ignored_filter_end_the_run(
-    log: HeliconeServer, untouched: Path, monkeypatch: pytest.MonkeyPatch
+def test_full_pages_of_an_ignored_filter_are_an_error(
+    log: HeliconeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingestion.helicone.PAGE_ROWS", 2)
     log.ignores_filter = True
     log.rows = [request(f"row-{n}", "2026-10-01T00:00:00.000Z") for n in range(5)]
-    assert "filter ignored" in refused(untouched, log)
+    assert "filter ignored" in refused_slice(log)
 
 
-def test_a_repeated_page_fails_the_run(
-    log: HeliconeServer, untouched: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_repeated_page_is_an_error(log: HeliconeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingestion.helicone.PAGE_ROWS", 1)
     page = {"data": [request("row")], "error": None}
     real = log.script.answer
@@ -271,7 +284,7 @@ def test_a_repeated_page_fails_the_run(
 
     log.rows = [request("row")]
     log.script.answer = answer
-    assert "repeats page 0" in refused(untouched, log)
+    assert "repeats page 0" in refused_slice(log)
 
 
 @pytest.mark.parametrize(
@@ -291,11 +304,18 @@ def test_a_repeated_page_fails_the_run(
     ],
     ids=["error", "null", "list", "html", "cut", "empty", "forbidden", "lost"],
 )
-def test_an_answer_of_another_shape_fails_the_run(
-    log: HeliconeServer, untouched: Path, answer: Answer, message: str
+def test_an_answer_of_another_shape_is_an_error(
+    log: HeliconeServer, answer: Answer, message: str
 ) -> None:
     log.script.answer = lambda asked: answer
-    assert message in refused(untouched, log)
+    assert message in refused_slice(log)
+
+
+def test_an_error_inside_a_200_leaves_everything_as_it_was(
+    log: HeliconeServer, untouched: Path
+) -> None:
+    log.script.answer = lambda asked: Answer({"data": None, "error": "invalid limit"})
+    assert "answered 200 with an error" in refused(untouched, log)
 
 
 def test_a_wrong_key_is_refused_at_once(log: HeliconeServer, untouched: Path) -> None:
@@ -336,3 +356,35 @@ def test_content_and_secrets_reach_no_file(log: HeliconeServer, home: Path) -> N
             found = path.read_bytes()
             assert canary.encode() not in found, path
             assert API_KEY.encode() not in found, path
+
+
+def test_the_whole_sandbox_is_loaded_and_ties_out(tmp_path: Path, home: Path) -> None:
+    canary = "canary-content-04fe"
+    with Sandbox(home=tmp_path, as_of=READ_AT, events=200, days=15, canary=canary) as sandbox:
+        known = sandbox.environment()
+        url, key = known["HELICONE_MAIN_BASE_URL"], known["HELICONE_MAIN_API_KEY"]
+        change = f"{sandbox.control_url}/helicone/requests"
+        requests.post(change, json={"id": "late", "minutes": 9_000}, timeout=10)
+        load_helicone(home, url, api_key=key, history=30 * DAY)
+        requests.post(change, json={"id": "late", "fields": {"cost": 0.5}}, timeout=10)
+        load_helicone(
+            home, url, api_key=key, now=READ_AT + HOUR, deep_reread=True, history=30 * DAY
+        )
+        told = requests.get(sandbox.control_url, timeout=10).json()["helicone"]
+    found = rows_of(
+        home,
+        f"""select count(*), sum(prompt_tokens), sum(completion_tokens), sum(cost)
+        from (
+            select *, row_number() over (
+                partition by request_id order by richness desc, _dlt_load_id desc
+            ) as newest from {REQUESTS}
+        ) where newest = 1""",
+    )
+    assert found == [
+        (
+            told["events"], told["prompt_tokens"], told["completion_tokens"],
+            Decimal(told["cost_usd"]),
+        )
+    ]  # fmt: skip
+    files = [path.read_bytes() for path in home.rglob("*") if path.is_file()]
+    assert not [content for content in files if canary.encode() in content]
