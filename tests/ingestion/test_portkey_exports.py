@@ -1,11 +1,12 @@
 """One window of Portkey's log becomes exports that fit, whole or not at all."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from portkey_server import API_KEY, READ_AT, PortkeyServer, lines_of, portkey_server, row
+from portkey_server import API_KEY, PAGES, READ_AT, PortkeyServer, lines_of, portkey_server, row
 from scripted_server import Answer
 
 from ingestion.http import SourceError, json_client
@@ -123,3 +124,12 @@ def test_full_pages_of_an_ignored_filter_end_the_run(
     plane.cap, plane.ignores_filter = 2, True
     plane.lines = [row(f"row-{n}", "2026-10-01T00:00:00.000Z") for n in range(5)]
     assert "filter ignored" in refused(plane)
+
+
+def test_a_job_is_asked_for_as_documented(plane: PortkeyServer) -> None:
+    asked = json.loads((PAGES / "export_lifecycle.json").read_text(encoding="utf-8"))
+    documented = asked["create_request"]
+    read(plane)
+    sent = plane.script.asked[0].json()
+    assert sent["requested_data"] == documented["requested_data"]
+    assert sent["filters"] == {**documented["filters"], "workspace_slug": "ws-main"}
