@@ -31,6 +31,14 @@ _WHOLE_BATCH_ROWS = 10
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A record that its source itself refuses, and why, in a word."""
+
+    record: Any
+    reason: str
+
+
+@dataclass(frozen=True)
 class Batch:
     """One fetched batch as three tables: rows that fit, rows that do not, and the count of both."""
 
@@ -86,6 +94,9 @@ def split(
     rejected: list[tuple[str, str, str | None, str]] = []
     unknown = 0
     for locator, record in records:
+        if isinstance(record, Refused):
+            rejected.append((locator, sha256_of(record.record), None, record.reason))
+            continue
         if not isinstance(record, dict):
             rejected.append((locator, sha256_of(record), None, "not_an_object"))
             continue

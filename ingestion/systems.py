@@ -14,7 +14,9 @@ from pydantic import Field
 
 from ingestion import (
     bedrock,
+    helicone,
     litellm,
+    portkey,
 )
 from ingestion.contracts import Contract
 from ingestion.source_config import SourceConfig
@@ -33,7 +35,9 @@ class System:
 
 SYSTEMS: dict[str, System] = {
     "bedrock": System(bedrock.BedrockSource, bedrock.bedrock_source, bedrock.CONTRACTS),
+    "helicone": System(helicone.HeliconeSource, helicone.helicone_source, helicone.CONTRACTS),
     "litellm": System(litellm.LiteLLMSource, litellm.litellm_source, litellm.CONTRACTS),
+    "portkey": System(portkey.PortkeySource, portkey.portkey_source, portkey.CONTRACTS),
 }
 
 # One entry of config/sources.yaml: the model its `system` names.

@@ -35,6 +35,8 @@ def _daily(minute: int, *, reread: str = WEEKLY) -> Cadence:
 CADENCES: dict[str, Cadence] = {
     "litellm": _hourly(7),
     "bedrock": _hourly(17),
+    "portkey": _hourly(12),
+    "helicone": _hourly(22),
 }
 PRICES_CRON = "11 5 * * *"
 PASS_CRON = "45 * * * *"

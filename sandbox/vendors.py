@@ -3,9 +3,13 @@
 from collections.abc import Callable
 
 from sandbox.bedrock_control import BedrockControl
+from sandbox.helicone import Helicone
+from sandbox.portkey import Portkey
 from sandbox.vendor import Grounds, Vendor
 
 VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
     # one a line
     BedrockControl,
+    Helicone,
+    Portkey,
 )

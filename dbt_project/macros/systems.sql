@@ -7,5 +7,9 @@
             'usage': ['int_bedrock__usage_named'],
         },
         'litellm': {'resources': ['spend_logs', 'keys', 'teams', 'users'], 'usage': ['spend_logs']},
+        'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
+        'helicone': {'resources': ['requests'], 'usage': ['requests']},
+        'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
+        'portkey': {'resources': ['log_exports', 'analytics_cost', 'keys'], 'usage': ['log_exports']},
     }) }}
 {%- endmacro %}
