@@ -1,15 +1,14 @@
 {# Every system usage or bills are read from: its resources (raw tables), and those of them whose staging model
-   `stg_<system>__<resource>` is a standard event (or, where staging alone cannot make one, the model that does). The one list of the project a new source is added to. #}
+   `stg_<system>__<resource>` is a standard event (or, where staging alone cannot make one, the model that does). The one
+   list of the project a new source is added to. #}
 {% macro systems() -%}
     {{ return({
         'bedrock': {
             'resources': ['invocations', 'batch_records', 'inference_profiles'],
             'usage': ['int_bedrock__usage_named'],
         },
-        'litellm': {'resources': ['spend_logs', 'keys', 'teams', 'users'], 'usage': ['spend_logs']},
-        'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
         'helicone': {'resources': ['requests'], 'usage': ['requests']},
-        'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
+        'litellm': {'resources': ['spend_logs', 'keys', 'teams', 'users'], 'usage': ['spend_logs']},
         'portkey': {'resources': ['log_exports', 'analytics_cost', 'keys'], 'usage': ['log_exports']},
     }) }}
 {%- endmacro %}
