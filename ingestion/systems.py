@@ -15,6 +15,7 @@ from pydantic import Field
 from ingestion import (
     bedrock,
     litellm,
+    openrouter,
 )
 from ingestion.contracts import Contract
 from ingestion.source_config import SourceConfig
@@ -34,6 +35,9 @@ class System:
 SYSTEMS: dict[str, System] = {
     "bedrock": System(bedrock.BedrockSource, bedrock.bedrock_source, bedrock.CONTRACTS),
     "litellm": System(litellm.LiteLLMSource, litellm.litellm_source, litellm.CONTRACTS),
+    "openrouter": System(
+        openrouter.OpenRouterSource, openrouter.openrouter_source, openrouter.CONTRACTS
+    ),
 }
 
 # One entry of config/sources.yaml: the model its `system` names.

@@ -4,5 +4,9 @@
     {{ return({
         'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
         'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
+        'openrouter': {
+            'resources': ['activity', 'analytics', 'keys', 'generations', 'credits'],
+            'usage': ['activity', 'analytics', 'generations'],
+        },
     }) }}
 {%- endmacro %}
