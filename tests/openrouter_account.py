@@ -116,11 +116,15 @@ class Account:
             row
             for row in self.hours.get(filters[0]["value"], [])
             # The end is taken in, as it may be.
-            if span["start"] <= (row.get("date__hour") or row["created_at__hour"]) <= span["end"]
+            if span["start"][:19] <= _hour(row)[:19] <= span["end"][:19]
         ]
         shown = rows[: self.most_hours]
         metadata = {"row_count": len(shown), "truncated": len(rows) > len(shown)}
         return Answer({"data": {"data": shown, "metadata": metadata}})
+
+
+def _hour(row: dict[str, Any]) -> str:
+    return str(row.get("date__hour") or row["created_at__hour"])
 
 
 @contextmanager
@@ -141,6 +145,7 @@ def load_account(
     generation_ids: Sequence[str] = (),
     management_key: str = MANAGEMENT_KEY,
     only: Sequence[str] = (),
+    instance: str = OPENROUTER,
 ) -> None:
     """One run of the source, or of some of its resources: that is quicker."""
     source = openrouter_source(
@@ -148,7 +153,7 @@ def load_account(
         generation_ids=generation_ids,
         base_url=url,
         management_key=management_key,
-        instance=OPENROUTER,
+        instance=instance,
         now=now,
         deep_reread=deep_reread,
     )
@@ -156,4 +161,4 @@ def load_account(
         source = source.with_resources(
             *(f"{name}{part}" for name in only for part in ("", "__rejected", "__reads"))
         )
-    run_source(pipeline_for("openrouter", instance=OPENROUTER, home=home), source)
+    run_source(pipeline_for("openrouter", instance=instance, home=home), source)
