@@ -17,6 +17,7 @@ _DIMENSIONS: Mapping[str, Callable[[Generation], str]] = {
     "model": lambda each: each.offer.permaslug,
     "provider": lambda each: each.offer.provider,
     "workspace": lambda each: each.key.workspace_id,
+    "generation_id": lambda each: each.id,
 }
 _METRICS: Mapping[str, Callable[[Sequence[Generation]], Any]] = {
     "total_usage": lambda made: _usd(each.cost + each.upstream for each in made),

@@ -175,13 +175,23 @@ def test_analytics_ties_to_activity_day_by_day(base_url: str, sdk: OpenRouter) -
 
 
 def test_a_generation_is_read_by_its_id_and_one_unknown_is_not_found(
-    sandbox: Sandbox, sdk: OpenRouter
+    sandbox: Sandbox, sdk: OpenRouter, base_url: str
 ) -> None:
-    vendor = next(v for v in sandbox._vendors if isinstance(v, openrouter.OpenRouter))
-    made = next(each for each in vendor._usage.generations() if each.key == PROXY_KEY)
-    found = sdk.generations.get_generation(id=made.id).data
-    assert found.native_tokens_prompt == made.prompt_tokens
-    assert money(found.total_cost) == made.cost
+    query = {
+        "metrics": ["total_usage", "tokens_prompt"],
+        "dimensions": ["generation_id"],
+        "granularity": "hour",
+        "filters": [{"field": "api_key_id", "operator": "eq", "value": PROXY_KEY.hashed}],
+        "time_range": {"start": "2026-11-10T00:00:00Z", "end": "2026-11-23T00:00:00Z"},
+    }
+    headers = {"Authorization": f"Bearer {openrouter.MANAGEMENT_KEY}"}
+    answer = requests.post(
+        f"{base_url}/analytics/query", json=query, headers=headers, timeout=10
+    ).json()
+    row = answer["data"]["data"][0]
+    found = sdk.generations.get_generation(id=row["generation_id"]).data
+    assert found.native_tokens_prompt == int(row["tokens_prompt"])
+    assert found.total_cost == row["total_usage"]
     # The proxy knows the request by the id that its answer had.
     assert found.upstream_id in sandbox.world.litellm.column("request_id").to_pylist()
     with pytest.raises(errors.NotFoundResponseError):
