@@ -32,7 +32,6 @@ from ingestion.openrouter_api import management_api
 from ingestion.openrouter_records import (
     ACTIVITY,
     ANALYTICS,
-    CONTRACTS,
     CREDITS,
     GENERATIONS,
     KEYS,
@@ -56,8 +55,6 @@ HISTORY = timedelta(days=30)
 
 Ledger = Literal["activity", "analytics"]
 GenerationId = Annotated[str, StringConstraints(pattern=r"^gen-[A-Za-z0-9-]{1,120}$")]
-
-__all__ = ["CONTRACTS", "OpenRouterSource", "openrouter_source"]
 
 
 class OpenRouterSource(SourceConfig):
@@ -155,3 +152,6 @@ def openrouter_source(
             "credits", credits, description="Credits bought and used up, once a UTC day."
         ),
     )
+
+
+CONTRACTS = (ACTIVITY, ANALYTICS, KEYS, GENERATIONS, CREDITS)

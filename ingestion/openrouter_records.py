@@ -281,5 +281,3 @@ CREDITS = Contract(
     known_fields=frozenset(("observed_on", "total_credits", "total_usage")),
     is_windowed=True,
 )
-
-CONTRACTS = (ACTIVITY, ANALYTICS, KEYS, GENERATIONS, CREDITS)
