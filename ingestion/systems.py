@@ -17,6 +17,7 @@ from ingestion import (
     helicone,
     litellm,
     portkey,
+    openrouter,
 )
 from ingestion.contracts import Contract
 from ingestion.source_config import SourceConfig
@@ -38,6 +39,9 @@ SYSTEMS: dict[str, System] = {
     "helicone": System(helicone.HeliconeSource, helicone.helicone_source, helicone.CONTRACTS),
     "litellm": System(litellm.LiteLLMSource, litellm.litellm_source, litellm.CONTRACTS),
     "portkey": System(portkey.PortkeySource, portkey.portkey_source, portkey.CONTRACTS),
+    "openrouter": System(
+        openrouter.OpenRouterSource, openrouter.openrouter_source, openrouter.CONTRACTS
+    ),
 }
 
 # One entry of config/sources.yaml: the model its `system` names.

@@ -37,6 +37,7 @@ CADENCES: dict[str, Cadence] = {
     "bedrock": _hourly(17),
     "portkey": _hourly(12),
     "helicone": _hourly(22),
+    "openrouter": _hourly(9),
 }
 PRICES_CRON = "11 5 * * *"
 PASS_CRON = "45 * * * *"

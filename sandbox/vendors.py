@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sandbox.bedrock_control import BedrockControl
 from sandbox.helicone import Helicone
 from sandbox.portkey import Portkey
+from sandbox.openrouter import OpenRouter
 from sandbox.vendor import Grounds, Vendor
 
 VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
@@ -12,4 +13,5 @@ VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
     BedrockControl,
     Helicone,
     Portkey,
+    OpenRouter,
 )
