@@ -45,8 +45,9 @@ _UPSTREAM = """
 create schema if not exists staging;
 create schema if not exists intermediate;
 create table staging.stg_config__sources as select * from (values
-    ('trusting', 'trust_reported', null::varchar), ('repricing', 'reprice', null)
-) as given (source_instance, cost_policy, covered_by);
+    ('trusting', 'trust_reported', null::varchar, null::varchar),
+            ('repricing', 'reprice', null, null)
+) as given (source_instance, cost_policy, covered_by, covered_keys_json);
 create table intermediate.int_prices__aliases (
     provider varchar, model_raw varchar, target_provider varchar, target_model varchar,
     valid_from_at timestamp, valid_to_at timestamp);

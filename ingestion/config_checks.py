@@ -60,6 +60,8 @@ def source_problems(
         source = placed.value
         if source.covered_by is not None and source.covered_by not in ids - {source.id}:
             yield placed.problem(f"no other source is called {source.covered_by}", "covered_by")
+        if source.covered_keys and source.covered_by is None:
+            yield placed.problem("covered_keys needs covered_by: who meters them", "covered_keys")
         for part, tree in (("default_entity", "owner"), ("default_customer", "customer")):
             name = getattr(source, part)
             if name is None and source.auto_create:

@@ -286,7 +286,10 @@ def _versions(config: Config) -> Versions:
         config.identities,
     ]
     pricing = [
-        [(s.id, s.cost_policy, s.evidence_layer, s.covered_by) for s in config.sources],
+        [
+            (s.id, s.cost_policy, s.evidence_layer, s.covered_by, s.covered_keys)
+            for s in config.sources
+        ],
         config.model_aliases,
     ]
     whole = [getattr(config, name) for name in config.__dataclass_fields__ if name != "versions"]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ingestion.config_types import CustomerField, Declared, EnvName, Id, OwnerField
+from ingestion.config_types import CustomerField, Declared, EnvName, Id, OwnerField, Text
 
 EvidenceLayer = Literal["gateway", "observability", "provider_log", "saas", "invoice"]
 
@@ -21,8 +21,10 @@ class SourceConfig(Declared):
     enabled: bool = True
     evidence_layer: EvidenceLayer
     cost_policy: Literal["trust_reported", "reprice"] = "trust_reported"
-    # Everything this source shows is metered by that one already: its rows carry no cost.
+    # What this source shows is metered by that one already, so that it carries no cost here: all of
+    # it, or what the keys named (by alias or hash) were used for.
     covered_by: Id | None = None
+    covered_keys: tuple[Text, ...] = ()
     # Data last read so long ago is old: limits that depend on it are held.
     stale_after_hours: Annotated[int, Field(ge=1, le=24 * 31)] = 6
     entity_from: tuple[OwnerField, ...] = ("raw_agent", "raw_user", "raw_team", "raw_key_alias")

@@ -16,8 +16,8 @@ from ingestion import (
     bedrock,
     helicone,
     litellm,
-    portkey,
     openrouter,
+    portkey,
 )
 from ingestion.contracts import Contract
 from ingestion.source_config import SourceConfig

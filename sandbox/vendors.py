@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from sandbox.bedrock_control import BedrockControl
 from sandbox.helicone import Helicone
-from sandbox.portkey import Portkey
 from sandbox.openrouter import OpenRouter
+from sandbox.portkey import Portkey
 from sandbox.vendor import Grounds, Vendor
 
 VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (

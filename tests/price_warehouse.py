@@ -79,8 +79,9 @@ def make_upstream(
     connection.execute("create schema intermediate")
     connection.execute(
         """create table staging.stg_config__sources as select * from (values
-            ('trusting', 'trust_reported', null::varchar), ('repricing', 'reprice', null)
-        ) as given (source_instance, cost_policy, covered_by)"""
+            ('trusting', 'trust_reported', null::varchar, null::varchar),
+            ('repricing', 'reprice', null, null)
+        ) as given (source_instance, cost_policy, covered_by, covered_keys_json)"""
     )
     connection.execute(
         """create table intermediate.int_prices__aliases (

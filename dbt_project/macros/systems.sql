@@ -10,8 +10,6 @@
         'helicone': {'resources': ['requests'], 'usage': ['requests']},
         'litellm': {'resources': ['spend_logs', 'keys', 'teams', 'users'], 'usage': ['spend_logs']},
         'portkey': {'resources': ['log_exports', 'analytics_cost', 'keys'], 'usage': ['log_exports']},
-        'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
-        'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
         'openrouter': {
             'resources': ['activity', 'analytics', 'keys', 'generations', 'credits'],
             'usage': ['activity', 'analytics', 'generations'],

@@ -18,7 +18,7 @@ current_acts as (
     from {{ ref('int_usage__deduplicated') }} as usage_events
     left join {{ ref('stg_config__sources') }} as sources
         on usage_events.source_instance = sources.source_instance
-    where sources.covered_by is null
+    where not coalesce({{ is_covered('usage_events', 'sources') }}, false)
     group by usage_on
 )
 

@@ -86,4 +86,4 @@ left join rates
 left join sources
     on usage_events.source_instance = sources.source_instance
 -- What another source meters already is told apart in trust.fct_duplicate_usage, and is no act of its own.
-where sources.covered_by is null
+where not coalesce({{ is_covered('usage_events', 'sources') }}, false)

@@ -15,6 +15,7 @@ shadows as (
     from usage_events
     inner join sources
         on usage_events.source_instance = sources.source_instance
+        and {{ is_covered('usage_events', 'sources') }}
 ),
 
 carriers as (

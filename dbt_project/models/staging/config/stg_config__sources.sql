@@ -15,6 +15,7 @@ renamed as (
         source.evidence_layer,
         source.cost_policy,
         source.covered_by,
+        source.covered_keys_json,
         source.stale_after_hours,
         source.default_entity_key,
         source.default_customer_key,
