@@ -15,6 +15,7 @@ from pydantic import Field
 from ingestion import (
     bedrock,
     litellm,
+    snowflake_cortex,
 )
 from ingestion.contracts import Contract
 from ingestion.source_config import SourceConfig
@@ -34,6 +35,11 @@ class System:
 SYSTEMS: dict[str, System] = {
     "bedrock": System(bedrock.BedrockSource, bedrock.bedrock_source, bedrock.CONTRACTS),
     "litellm": System(litellm.LiteLLMSource, litellm.litellm_source, litellm.CONTRACTS),
+    "snowflake_cortex": System(
+        snowflake_cortex.SnowflakeCortexSource,
+        snowflake_cortex.snowflake_cortex_source,
+        snowflake_cortex.CONTRACTS,
+    ),
 }
 
 # One entry of config/sources.yaml: the model its `system` names.
