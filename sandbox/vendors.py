@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from sandbox.snowflake_cortex import SnowflakeCortex
 from sandbox.vendor import Grounds, Vendor
 
 VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
     # one a line
+    SnowflakeCortex,
 )
