@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import Any
 
 import dlt
+import pyarrow as pa
 
 from ingestion.batches import Batch
 from ingestion.contracts import Contract
@@ -24,6 +25,7 @@ from ingestion.snowflake_session import Session
 from ingestion.snowflake_views import USERS, View
 
 Record = dict[str, Any]
+BATCH_ROWS = 20_000
 _DATABASE = "SNOWFLAKE"
 _HOUR = "%Y-%m-%dT%H"
 _DAY = "%Y-%m-%d"
@@ -77,8 +79,10 @@ class Reader:
             for key, rows in groupby(self._rows(view, first_at), key=key_of):
                 yield WindowRead(key, partial(_placed, view, key, list(rows)))
 
-        yield from window_batches(
-            windows(), contract=contract, source_instance=self._instance, extracted_at=self._now
+        yield from _joined(
+            window_batches(
+                windows(), contract=contract, source_instance=self._instance, extracted_at=self._now
+            )
         )
         # What is never read again needs no digest.
         digests, oldest = state["digests"], hours_from.strftime(_DAY)
@@ -211,6 +215,26 @@ def _placed(
         tokens = _TOKENS_BY_MODEL[view.resource]
         for part in by_model(record, credits=view.money[0], tokens=tokens):
             yield place, part
+
+
+def _joined(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Batches of many windows: a year of hours one by one would take dlt minutes."""
+    held: list[Batch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(part.read_count for part in held) >= BATCH_ROWS:
+            yield _one(held)
+            held = []
+    if held:
+        yield _one(held)
+
+
+def _one(parts: list[Batch]) -> Batch:
+    return Batch(
+        rows=pa.concat_tables([part.rows for part in parts]),
+        rejected=pa.concat_tables([part.rejected for part in parts]),
+        reads=pa.concat_tables([part.reads for part in parts]),
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,8 @@ from ingestion.http import SourceError, SourceUnavailable
 from ingestion.snowflake_views import VIEWS
 
 FETCH_ROWS = 10_000
-_LOGIN_SECONDS = 60
+LOGIN_SECONDS = 30
+NETWORK_SECONDS = 120
 _STATEMENT_SECONDS = 900
 _NO_SUCH_OBJECT = 2003
 _MOST_BACKOFF_SECONDS = 16.0
@@ -91,6 +92,12 @@ class Session:
             raise SourceUnavailable(
                 f"snowflake_cortex: reading {place} failed: {type(error).__name__} {error.errno}"
             ) from None
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            # The connector takes any JSON for an answer of Snowflake's.
+            raise SourceError(
+                f"snowflake_cortex: reading {place} failed: no answer of Snowflake's"
+                f" ({type(error).__name__})"
+            ) from None
         if count != total:
             raise SourceError(f"snowflake_cortex: {place} gave {count} of {total} rows")
 
@@ -121,8 +128,8 @@ def _connect(account: Account) -> Any:
             warehouse=account.warehouse,
             authenticator="SNOWFLAKE_JWT",
             private_key=_key(account),
-            login_timeout=_LOGIN_SECONDS,
-            network_timeout=_STATEMENT_SECONDS,
+            login_timeout=LOGIN_SECONDS,
+            network_timeout=NETWORK_SECONDS,
             backoff_policy=_pauses,
             # Columns are TIMESTAMP_LTZ: in this zone they are what we store.
             session_parameters={

@@ -3,7 +3,7 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -99,8 +99,9 @@ def load(
     private_key: str = KEY,
     role: str = "METERHOUSE_READER",
     days: int = 365,
+    only: Sequence[str] = (),
 ) -> None:
-    """One run of the source."""
+    """One run of the source, or of some of its resources."""
     source = snowflake_cortex_source(
         account="acme-prod",
         user="METERHOUSE",
@@ -114,4 +115,7 @@ def load(
         deep_reread=deep_reread,
         history=timedelta(days=days),
     )
+    if only:
+        suffixes = ("", "__rejected", "__reads")
+        source = source.with_resources(*(name + suffix for name in only for suffix in suffixes))
     run_source(pipeline_for("snowflake_cortex", instance=INSTANCE, home=home), source)
