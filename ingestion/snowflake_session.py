@@ -70,8 +70,7 @@ class Session:
 
     def rows(self, statement: str, *, place: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a statement, all of those it says it has; `place` names it in errors."""
-        import snowflake.connector.errors as errors
-
+        errors = _connector().errors
         connection = self._connected()
         try:
             with connection.cursor() as cursor:
@@ -109,9 +108,8 @@ class Session:
 
 def _connect(account: Account) -> Any:
     """A session as UTC; the connector itself retries 429 and 5xx with growing pauses."""
-    import snowflake.connector
-    import snowflake.connector.errors as errors
-
+    connector = _connector()
+    errors = connector.errors
     stand_in: dict[str, Any] = {}
     if account.endpoint_url:
         address = urlsplit(account.endpoint_url)
@@ -121,7 +119,7 @@ def _connect(account: Account) -> Any:
             "protocol": address.scheme,
         }
     try:
-        return snowflake.connector.connect(
+        return connector.connect(
             account=account.account,
             user=account.user,
             role=account.role,
@@ -152,6 +150,16 @@ def _connect(account: Account) -> Any:
             f" {error.errno}; the user needs the public key of this key pair (RSA_PUBLIC_KEY) and"
             " the role"
         ) from None
+
+
+def _connector() -> Any:
+    try:
+        import snowflake.connector
+    except ModuleNotFoundError:
+        raise SourceError(
+            "snowflake_cortex: the connector is not installed: install meterhouse[snowflake]"
+        ) from None
+    return snowflake.connector
 
 
 def _key(account: Account) -> bytes:
