@@ -18,6 +18,7 @@ from ingestion import (
     litellm,
     openrouter,
     portkey,
+    snowflake_cortex,
 )
 from ingestion.contracts import Contract
 from ingestion.source_config import SourceConfig
@@ -41,6 +42,10 @@ SYSTEMS: dict[str, System] = {
     "portkey": System(portkey.PortkeySource, portkey.portkey_source, portkey.CONTRACTS),
     "openrouter": System(
         openrouter.OpenRouterSource, openrouter.openrouter_source, openrouter.CONTRACTS
+    "snowflake_cortex": System(
+        snowflake_cortex.SnowflakeCortexSource,
+        snowflake_cortex.snowflake_cortex_source,
+        snowflake_cortex.CONTRACTS,
     ),
 }
 

@@ -38,6 +38,7 @@ CADENCES: dict[str, Cadence] = {
     "portkey": _hourly(12),
     "helicone": _hourly(22),
     "openrouter": _hourly(9),
+    "snowflake_cortex": _hourly(42),
 }
 PRICES_CRON = "11 5 * * *"
 PASS_CRON = "45 * * * *"

@@ -6,6 +6,7 @@ from sandbox.bedrock_control import BedrockControl
 from sandbox.helicone import Helicone
 from sandbox.openrouter import OpenRouter
 from sandbox.portkey import Portkey
+from sandbox.snowflake_cortex import SnowflakeCortex
 from sandbox.vendor import Grounds, Vendor
 
 VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
@@ -14,4 +15,5 @@ VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
     Helicone,
     Portkey,
     OpenRouter,
+    SnowflakeCortex,
 )

@@ -13,6 +13,17 @@
         'openrouter': {
             'resources': ['activity', 'analytics', 'keys', 'generations', 'credits'],
             'usage': ['activity', 'analytics', 'generations'],
+        'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
+        'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
+        'snowflake_cortex': {
+            'resources': [
+                'agent', 'ai_functions', 'ai_gateway', 'analyst', 'code', 'cowork', 'fine_tuning', 'guardrails',
+                'metering_daily', 'provisioned_throughput', 'rate_sheet_daily', 'rest_api', 'search_daily', 'users',
+            ],
+            'usage': [
+                'agent', 'ai_functions', 'ai_gateway', 'analyst', 'code', 'cowork', 'fine_tuning', 'guardrails',
+                'provisioned_throughput', 'rest_api', 'search_daily',
+            ],
         },
     }) }}
 {%- endmacro %}
