@@ -14,6 +14,7 @@ from pydantic import Field
 
 from ingestion import (
     bedrock,
+    langfuse,
     litellm,
 )
 from ingestion.contracts import Contract
@@ -33,6 +34,7 @@ class System:
 
 SYSTEMS: dict[str, System] = {
     "bedrock": System(bedrock.BedrockSource, bedrock.bedrock_source, bedrock.CONTRACTS),
+    "langfuse": System(langfuse.LangfuseSource, langfuse.langfuse_source, langfuse.CONTRACTS),
     "litellm": System(litellm.LiteLLMSource, litellm.litellm_source, litellm.CONTRACTS),
 }
 
