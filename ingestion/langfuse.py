@@ -3,8 +3,8 @@
 Billed by: the providers the application called; `totalCost` is an estimate of Langfuse or client.
 Auth: HTTP Basic with a project's key pair (`pk-lf-…`, `sk-lf-…`): one instance a project. The blob
 export needs read-only keys of its bucket.
-Pages: `GET /api/public/v2/observations`, newest first by cursor, at most 1,000 rows; the lower bound
-is inclusive, the upper is not. On Cloud 30 (Hobby) or 1,000 reads a minute; v2 metrics 100 a day to
+Pages: `GET /api/public/v2/observations`, newest first by cursor, at most 1,000 rows; from its lower
+bound on, up to its upper. On Cloud 30 (Hobby) or 1,000 reads a minute; v2 metrics 100 a day to
 500 an hour. Deployments without the v4 events table answer 404: then v1, by page, joined with its
 traces.
 Lag: seconds, but clients flush late and fill in old start times. Rows are replaced by what comes in

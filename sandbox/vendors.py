@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from sandbox.langfuse import Langfuse
 from sandbox.vendor import Grounds, Vendor
 
 VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
     # one a line
+    Langfuse,
 )

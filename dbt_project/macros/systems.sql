@@ -3,6 +3,10 @@
 {% macro systems() -%}
     {{ return({
         'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
+        'langfuse': {
+            'resources': ['observations', 'blob_export', 'daily_metrics'],
+            'usage': ['observations', 'blob_export'],
+        },
         'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
     }) }}
 {%- endmacro %}
