@@ -27,7 +27,9 @@ FAILED, UNITS, AGENT = "4c6f8091a2b3c4d5", "5d7091a2b3c4d5e6", "2a4d6e8f0a1b2c3d
 CALL = {"input": 100, "output": 10, "total": 110}
 MADE_UP = {
     "agent": {"type": "AGENT", "name": "triage", "totalCost": 0.002},
-    "step": {"type": "CHAIN", "parentObservationId": "agent", "usageDetails": {}, "totalCost": None},
+    "step": {
+        "type": "CHAIN", "parentObservationId": "agent", "usageDetails": {}, "totalCost": None,
+    },
     "call": {"parentObservationId": "step"},
     "unpriced": {"totalCost": None},
     "event": {"type": "EVENT", "usageDetails": {}, "totalCost": None},
