@@ -11,7 +11,6 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 from langfuse_project import (
     INSTANCE,
-    METRICS,
     SECRET_KEY,
     TABLE,
     V2,
@@ -346,7 +345,7 @@ def test_a_rate_limit_is_waited_for(project: Project, home: Path) -> None:
     assert ids(home) == ["a"]
 
 
-# Content, totals
+# Content
 
 
 def test_no_word_of_content_is_written(project: Project, home: Path) -> None:
@@ -368,43 +367,3 @@ def test_no_word_of_content_is_written(project: Project, home: Path) -> None:
         home, f"select * from {TABLE}__rejected"
     )
     assert CANARY not in repr(tables)
-
-
-def test_daily_totals_are_read_and_restated_by_the_day(project: Project, home: Path) -> None:
-    project.metrics = [
-        *fixture_page("v2_metrics.json")["data"],
-        {"providedModelName": None, "time_dimension": "2026-11-21T00:00:00.000Z",
-         "count_count": "2", "sum_totalCost": None},
-    ]  # fmt: skip
-    for _ in range(2):
-        load_langfuse(home, project.url, resource="daily_metrics")
-    table = "raw_langfuse.daily_metrics"
-    columns = "window_key, provided_model_name, observations_count, total_cost, input_tokens"
-    stated = [
-        ("2026-11-20", "gpt-4.1-mini", 3, Decimal("0.0008924"), 1020),
-        ("2026-11-21", None, 2, None, None),
-    ]
-    assert loaded(home, columns, table=table) == stated
-    project.metrics.pop()
-    load_langfuse(home, project.url, resource="daily_metrics")
-    assert loaded(home, columns, table=table) == stated
-    assert ("2026-11-21", 0) in loaded(home, "window_key, rows_read_count", table=f"{table}__reads")
-
-
-def test_a_range_with_more_totals_than_an_answer_holds_is_halved(
-    project: Project, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ingestion.langfuse_metrics.ROW_LIMIT", 3)
-    project.metrics = [
-        {"providedModelName": f"m-{model}", "time_dimension": f"2026-11-2{day}T00:00:00.000Z",
-         "count_count": "1", "sum_totalCost": 0.5}
-        for day in range(4)
-        for model in range(2)
-    ]  # fmt: skip
-    load_langfuse(home, project.url, resource="daily_metrics")
-    assert tied(home, table="raw_langfuse.daily_metrics") == (8, 8, 0)
-    assert len(project.asked(METRICS)) > 2
-    monkeypatch.setattr("ingestion.langfuse_metrics.ROW_LIMIT", 2)
-    with pytest.raises(PipelineStepFailed) as failed:
-        load_langfuse(home, project.url, resource="daily_metrics")
-    assert "2026-11-21 has 2 models or more" in refusal(failed)
