@@ -15,6 +15,7 @@ from pydantic import Field
 from ingestion import (
     bedrock,
     helicone,
+    langfuse,
     litellm,
     openrouter,
     portkey,
@@ -38,6 +39,7 @@ class System:
 SYSTEMS: dict[str, System] = {
     "bedrock": System(bedrock.BedrockSource, bedrock.bedrock_source, bedrock.CONTRACTS),
     "helicone": System(helicone.HeliconeSource, helicone.helicone_source, helicone.CONTRACTS),
+    "langfuse": System(langfuse.LangfuseSource, langfuse.langfuse_source, langfuse.CONTRACTS),
     "litellm": System(litellm.LiteLLMSource, litellm.litellm_source, litellm.CONTRACTS),
     "portkey": System(portkey.PortkeySource, portkey.portkey_source, portkey.CONTRACTS),
     "openrouter": System(

@@ -39,6 +39,7 @@ CADENCES: dict[str, Cadence] = {
     "helicone": _hourly(22),
     "openrouter": _hourly(9),
     "snowflake_cortex": _hourly(42),
+    "langfuse": _hourly(27),
 }
 PRICES_CRON = "11 5 * * *"
 PASS_CRON = "45 * * * *"

@@ -7,6 +7,7 @@ from sandbox.helicone import Helicone
 from sandbox.openrouter import OpenRouter
 from sandbox.portkey import Portkey
 from sandbox.snowflake_cortex import SnowflakeCortex
+from sandbox.langfuse import Langfuse
 from sandbox.vendor import Grounds, Vendor
 
 VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
@@ -16,4 +17,5 @@ VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
     Portkey,
     OpenRouter,
     SnowflakeCortex,
+    Langfuse,
 )
