@@ -75,6 +75,8 @@ fitted as (
 select
     cast(fitted.n as varchar) as usage_key,
     case when u_source < 0.5 then 'trusting' else 'repricing' end as source_instance,
+    null::varchar as raw_key_alias,
+    null::varchar as raw_key_hash,
     models.provider,
     models.model_name as model_requested,
     models.model_name as model_served,

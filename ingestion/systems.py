@@ -44,6 +44,7 @@ SYSTEMS: dict[str, System] = {
     "portkey": System(portkey.PortkeySource, portkey.portkey_source, portkey.CONTRACTS),
     "openrouter": System(
         openrouter.OpenRouterSource, openrouter.openrouter_source, openrouter.CONTRACTS
+    ),
     "snowflake_cortex": System(
         snowflake_cortex.SnowflakeCortexSource,
         snowflake_cortex.snowflake_cortex_source,

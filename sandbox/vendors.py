@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from sandbox.bedrock_control import BedrockControl
 from sandbox.helicone import Helicone
+from sandbox.langfuse import Langfuse
 from sandbox.openrouter import OpenRouter
 from sandbox.portkey import Portkey
 from sandbox.snowflake_cortex import SnowflakeCortex
-from sandbox.langfuse import Langfuse
 from sandbox.vendor import Grounds, Vendor
 
 VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (

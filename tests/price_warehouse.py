@@ -48,6 +48,7 @@ ALIASES = [
 EVENT_SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("usage_key", "source_instance", "provider")),
+        *((name, pa.string()) for name in ("raw_key_alias", "raw_key_hash")),
         *((name, pa.string()) for name in ("model_requested", "model_served", "service_tier")),
         ("status", pa.string()),
         ("occurred_at", pa.timestamp("us")),

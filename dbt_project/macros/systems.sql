@@ -13,12 +13,11 @@
         'openrouter': {
             'resources': ['activity', 'analytics', 'keys', 'generations', 'credits'],
             'usage': ['activity', 'analytics', 'generations'],
-        'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
+        },
         'langfuse': {
             'resources': ['observations', 'blob_export', 'daily_metrics'],
             'usage': ['observations', 'blob_export'],
         },
-        'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
         'snowflake_cortex': {
             'resources': [
                 'agent', 'ai_functions', 'ai_gateway', 'analyst', 'code', 'cowork', 'fine_tuning', 'guardrails',
