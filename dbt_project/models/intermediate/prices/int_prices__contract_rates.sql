@@ -1,0 +1,16 @@
+-- one row per source instance, day and name of a rate: what a unit costs under the source's own contract or price list
+with snowflake as (
+    select
+        source_instance,
+        'snowflake_cortex' as source,
+        usage_type as rate_name,
+        service_type,
+        'credits' as unit,
+        effective_rate_amount as rate_amount,
+        currency_code,
+        rate_on as valid_from_on,
+        cast(rate_on + interval '1 day' as date) as valid_to_on
+    from {{ ref('stg_snowflake_cortex__rate_sheet_daily') }}
+)
+
+select * from snowflake
