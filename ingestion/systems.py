@@ -13,6 +13,7 @@ from dlt.extract import DltSource
 from pydantic import Field
 
 from ingestion import (
+    agentforce,
     bedrock,
     litellm,
 )
@@ -32,6 +33,9 @@ class System:
 
 
 SYSTEMS: dict[str, System] = {
+    "agentforce": System(
+        agentforce.AgentforceSource, agentforce.agentforce_source, agentforce.CONTRACTS
+    ),
     "bedrock": System(bedrock.BedrockSource, bedrock.bedrock_source, bedrock.CONTRACTS),
     "litellm": System(litellm.LiteLLMSource, litellm.litellm_source, litellm.CONTRACTS),
 }

@@ -34,6 +34,8 @@ def _daily(minute: int, *, reread: str = WEEKLY) -> Cadence:
 CADENCES: dict[str, Cadence] = {
     "litellm": _hourly(7),
     "bedrock": _hourly(17),
+    # Queries are metered: its long re-read is weekly.
+    "agentforce": _hourly(52, reread=WEEKLY),
 }
 PRICES_CRON = "11 5 * * *"
 PASS_CRON = "45 * * * *"

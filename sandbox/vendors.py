@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from sandbox.agentforce import Agentforce
 from sandbox.vendor import Grounds, Vendor
 
 VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
-    # one a line
+    Agentforce,
 )

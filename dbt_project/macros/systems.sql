@@ -2,6 +2,12 @@
    `stg_<system>__<resource>` is a standard event. The one list of the project a new source is added to. #}
 {% macro systems() -%}
     {{ return({
+        'agentforce': {
+            'resources': [
+                'enriched_usage', 'generative_ai_usage', 'daily_consumption', 'entitlement_transactions',
+            ],
+            'usage': ['enriched_usage', 'generative_ai_usage', 'entitlement_transactions'],
+        },
         'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
         'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
     }) }}
