@@ -16,6 +16,7 @@ from ingestion import (
     agentforce,
     bedrock,
     litellm,
+    sap_joule,
 )
 from ingestion.contracts import Contract
 from ingestion.source_config import SourceConfig
@@ -38,6 +39,7 @@ SYSTEMS: dict[str, System] = {
     ),
     "bedrock": System(bedrock.BedrockSource, bedrock.bedrock_source, bedrock.CONTRACTS),
     "litellm": System(litellm.LiteLLMSource, litellm.litellm_source, litellm.CONTRACTS),
+    "sap_joule": System(sap_joule.SapJouleSource, sap_joule.sap_joule_source, sap_joule.CONTRACTS),
 }
 
 # One entry of config/sources.yaml: the model its `system` names.

@@ -36,6 +36,7 @@ CADENCES: dict[str, Cadence] = {
     "bedrock": _hourly(17),
     # Queries are metered: its long re-read is weekly.
     "agentforce": _hourly(52, reread=WEEKLY),
+    "sap_joule": _daily(57),
 }
 PRICES_CRON = "11 5 * * *"
 PASS_CRON = "45 * * * *"

@@ -10,5 +10,9 @@
         },
         'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
         'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
+        'sap_joule': {
+            'resources': ['monthly_usage', 'monthly_cost', 'cloud_credits', 'daily_usage'],
+            'usage': ['monthly_usage', 'monthly_cost'],
+        },
     }) }}
 {%- endmacro %}
