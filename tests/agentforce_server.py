@@ -13,6 +13,7 @@ from raw_loads import FIXTURES
 from scripted_server import Answer, Asked, ScriptedServer, scripted_server
 
 from ingestion.agentforce import agentforce_source
+from ingestion.agentforce_query import QueryApi, sign_in
 from ingestion.pipeline import pipeline_for, run_source
 from sandbox.agentforce_wallet import Table, answer_query
 
@@ -38,6 +39,12 @@ def table_of(*names: str) -> Table:
     return Table(
         "DataLakeObject" if "eventtime__c" in columns else "DataModelObject", columns, rows
     )
+
+
+def act(number: int, at: str, **fields: Any) -> dict[str, Any]:
+    """A billable act like the first recorded one."""
+    first = table_of("query_sql_enriched_usage_page1").rows[0]
+    return {**first, "id__c": f"act-{number}", "eventtime__c": at, **fields}
 
 
 def recorded() -> dict[str, Table]:
@@ -67,6 +74,11 @@ class Org:
     def url(self) -> str:
         """Its My Domain."""
         return self.script.url
+
+    def hold(self, *acts: dict[str, Any]) -> None:
+        """These are the acts from now on."""
+        table = self.tables[EVENTS]
+        self.tables[EVENTS] = Table(table.entity_type, table.columns, list(acts))
 
     def answer(self, asked: Asked) -> Answer:
         """What the org says, as a test rewrites it."""
@@ -167,3 +179,12 @@ def load_agentforce(
         history=timedelta(days=days),
     )
     run_source(pipeline_for("agentforce", instance=AGENTFORCE, home=home), source)
+
+
+def asked_directly(org: Org, *, api: QueryApi = "connect") -> list[Any]:
+    """Rows of a query of the acts' ids, straight from the client."""
+    client = sign_in(
+        my_domain_url=org.url, client_id="af-client", client_secret=SECRET,
+        data_space="default", api=api,
+    )  # fmt: skip
+    return list(client.rows(f'select "id__c" from "{EVENTS}"', columns=("id",)))
