@@ -5,9 +5,9 @@ Objects and columns carry the vendor's three naming schemes, and one column its 
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -44,10 +44,10 @@ class Wallet:
         """Every object by name."""
         events, calls = self._events(), self._calls()
         return {
-            EVENTS: _table("DataLakeObject", events, lambda name: f"{name}__c"),
-            CALLS: _table("DataModelObject", calls, lambda name: f"std__{name}__c"),
-            DAYS: _table("DataLakeObject", self._days(events), lambda name: f"{name}__c"),
-            TRANSACTIONS: _table("DataLakeObject", self._transactions(), lambda name: f"{name}__c"),
+            EVENTS: _table("DataLakeObject", events, _EVENT_FIELDS),
+            CALLS: _table("DataModelObject", calls, _CALL_FIELDS, prefix="std__"),
+            DAYS: _table("DataLakeObject", self._days(events), _DAY_FIELDS),
+            TRANSACTIONS: _table("DataLakeObject", self._transactions(), _TRANSACTION_FIELDS),
         }
 
     def counts(self) -> dict[str, int | str]:
@@ -123,12 +123,15 @@ class Wallet:
         return rows if not self._grounds.is_replay else []
 
 
-def _table(entity_type: str, rows: list[JsonObject], named: Callable[[str], str]) -> Table:
-    columns = tuple(rows[0]) if rows else ("Id",)
+def _table(
+    entity_type: str, rows: list[JsonObject], fields: Iterable[str], *, prefix: str = ""
+) -> Table:
+    """An object has its columns also where it has no row, as in a replayed world."""
+    named = {field: f"{prefix}{field}__c" for field in fields}
     return Table(
         entity_type,
-        tuple(named(column) for column in columns),
-        [{named(column): value for column, value in row.items()} for row in rows],
+        tuple(named.values()),
+        [{named[field]: value for field, value in row.items()} for row in rows],
     )
 
 
@@ -219,6 +222,20 @@ def _transaction(id: str, units: int, at: datetime, kind: str) -> JsonObject:
 
 def _iso(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
+
+
+_ANY_CALL = Call(
+    number=0, at=datetime(2026, 1, 1, tzinfo=UTC), team_id="", user_email="", agent_id=None,
+    customer=None, feature="", model="", input_tokens=0, cache_read_tokens=0, output_tokens=0,
+    reasoning_tokens=0, latency_ms=0, is_error=False, dice=0.0,
+)  # fmt: skip
+_EVENT_FIELDS = tuple(_event_of(_ANY_CALL, ""))
+_CALL_FIELDS = tuple(_model_call(_ANY_CALL, is_planner=False, canary=""))
+_TRANSACTION_FIELDS = tuple(_transaction("", 0, _ANY_CALL.at, ""))
+_DAY_FIELDS = (
+    "utilizationdate", "carddefinitiondevelopername", "usagetypedevelopername",
+    "usagebusinessenvtype", "unitsconsumed",
+)  # fmt: skip
 
 
 def answer_query(tables: dict[str, Table], sql: str) -> tuple[list[str], list[list[Any]]] | None:

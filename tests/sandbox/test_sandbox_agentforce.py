@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -9,7 +10,10 @@ import pytest
 import requests
 
 from sandbox.agentforce import CLIENT_ID, CLIENT_SECRET
+from sandbox.agentforce_wallet import Wallet
 from sandbox.server import Sandbox
+from sandbox.state import State
+from sandbox.vendor import Grounds
 
 SSOT = "/services/data/v64.0/ssot"
 UNITS = 'select "id__c", "carddefinitiondevelopername__c", "unitsconsumed__c" from "{}"'
@@ -136,3 +140,14 @@ def test_a_late_act_a_refund_and_a_grown_total_can_be_had(
     url = f"{sandbox.control_url}/agentforce/events"
     body = {"id": "too late", "at": "2026-11-23T18:00:01.000Z", "units": 20}
     assert requests.post(url, json=body, timeout=10).status_code == 400
+
+
+def test_an_org_of_a_replayed_world_has_its_objects_and_no_rows(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    state = State(tmp_path / "state.sqlite")
+    grounds = Grounds(world=sandbox.world, state=state, canary="", seed=1, days=3, is_replay=True)
+    tables = Wallet(grounds).tables()
+    state.close()
+    assert {len(table.rows) for table in tables.values()} == {0}
+    assert "eventime__c" in tables[EVENTS].columns
