@@ -1,25 +1,38 @@
 {# The changes of month-to-date totals between two consecutive readings of their window: one row for each key (`keys`:
    columns) and reading whose `value` differs from the reading before. The first reading of a window counts from zero,
-   and what a reading lacks counts as zero there; so the changes of a key sum to its newest reading, always. A change
+   and what a reading lacks counts as zero there; so the changes of a key sum to its newest reading, always. A reading
+   some rows of which were rejected may lack a key for that reason: there a missing one stands as it stood. A change
    belongs to the load that brought its reading and is never another one later. Rows of one key in one reading are one:
    their sum, or the highest where `is_peak` holds. `kept`: columns taken along. #}
 {% macro snapshot_changes(system, resource, keys, value, kept, is_peak='false') -%}
     (
-        with readings as (
+        with every_reading as (
             select
                 source_instance,
                 window_key,
                 load_id,
                 max(extracted_at) as extracted_at,
+                sum(rows_rejected_count) = 0 as is_whole,
                 row_number() over (
                     partition by source_instance, window_key order by load_id
                 ) as reading_number
-            from {{ raw_rows(system, resource ~ '__reads') }} as every_reading
+            from {{ raw_rows(system, resource ~ '__reads') }} as reads
             where window_key is not null
             group by
                 source_instance,
                 window_key,
                 load_id
+        ),
+
+        readings as (
+            select
+                *,
+                min(case when is_whole then reading_number end) over (
+                    partition by source_instance, window_key
+                    order by reading_number
+                    rows between 1 following and unbounded following
+                ) as next_whole_number
+            from every_reading
         ),
 
         totals as (
@@ -45,16 +58,17 @@
             select
                 totals.*,
                 readings.reading_number,
+                readings.next_whole_number,
                 lag(totals.total) over (
                     partition by totals.source_instance, totals.window_key,
                         totals.{{ keys | join(', totals.') }}
                     order by readings.reading_number
                 ) as total_before,
-                lag(readings.reading_number) over (
+                lag(readings.next_whole_number) over (
                     partition by totals.source_instance, totals.window_key,
                         totals.{{ keys | join(', totals.') }}
                     order by readings.reading_number
-                ) as number_before,
+                ) as whole_number_before,
                 lead(readings.reading_number) over (
                     partition by totals.source_instance, totals.window_key,
                         totals.{{ keys | join(', totals.') }}
@@ -73,19 +87,20 @@
                 placed.reading_number as changed_in_reading,
                 placed.total
                 - case
-                    when placed.number_before = placed.reading_number - 1 then placed.total_before
-                    else 0
+                    -- Gone in between: it counts from zero again.
+                    when placed.whole_number_before < placed.reading_number then 0
+                    else coalesce(placed.total_before, 0)
                 end as change
             from placed
             union all
-            -- Gone from the next reading.
+            -- Gone from a later reading, which is whole.
             select
                 placed.*,
-                placed.reading_number + 1 as changed_in_reading,
+                placed.next_whole_number as changed_in_reading,
                 -placed.total as change
             from placed
-            where placed.number_after is null
-                or placed.number_after > placed.reading_number + 1
+            where placed.next_whole_number < placed.number_after
+                or (placed.next_whole_number is not null and placed.number_after is null)
         )
 
         select
