@@ -13,6 +13,7 @@ from dlt.extract import DltSource
 from pydantic import Field
 
 from ingestion import (
+    agentforce,
     bedrock,
     helicone,
     langfuse,
@@ -20,6 +21,7 @@ from ingestion import (
     openrouter,
     portkey,
     snowflake_cortex,
+    sap_joule,
 )
 from ingestion.contracts import Contract
 from ingestion.source_config import SourceConfig
@@ -37,6 +39,9 @@ class System:
 
 
 SYSTEMS: dict[str, System] = {
+    "agentforce": System(
+        agentforce.AgentforceSource, agentforce.agentforce_source, agentforce.CONTRACTS
+    ),
     "bedrock": System(bedrock.BedrockSource, bedrock.bedrock_source, bedrock.CONTRACTS),
     "helicone": System(helicone.HeliconeSource, helicone.helicone_source, helicone.CONTRACTS),
     "langfuse": System(langfuse.LangfuseSource, langfuse.langfuse_source, langfuse.CONTRACTS),
@@ -50,6 +55,7 @@ SYSTEMS: dict[str, System] = {
         snowflake_cortex.snowflake_cortex_source,
         snowflake_cortex.CONTRACTS,
     ),
+    "sap_joule": System(sap_joule.SapJouleSource, sap_joule.sap_joule_source, sap_joule.CONTRACTS),
 }
 
 # One entry of config/sources.yaml: the model its `system` names.

@@ -40,6 +40,9 @@ CADENCES: dict[str, Cadence] = {
     "openrouter": _hourly(9),
     "snowflake_cortex": _hourly(42),
     "langfuse": _hourly(27),
+    # Queries are metered: its long re-read is weekly.
+    "agentforce": _hourly(52, reread=WEEKLY),
+    "sap_joule": _daily(57),
 }
 PRICES_CRON = "11 5 * * *"
 PASS_CRON = "45 * * * *"

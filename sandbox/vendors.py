@@ -8,6 +8,8 @@ from sandbox.langfuse import Langfuse
 from sandbox.openrouter import OpenRouter
 from sandbox.portkey import Portkey
 from sandbox.snowflake_cortex import SnowflakeCortex
+from sandbox.agentforce import Agentforce
+from sandbox.sap_joule import SapJoule
 from sandbox.vendor import Grounds, Vendor
 
 VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
@@ -18,4 +20,6 @@ VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
     OpenRouter,
     SnowflakeCortex,
     Langfuse,
+    Agentforce,
+    SapJoule,
 )

@@ -27,6 +27,17 @@
                 'agent', 'ai_functions', 'ai_gateway', 'analyst', 'code', 'cowork', 'fine_tuning', 'guardrails',
                 'provisioned_throughput', 'rest_api', 'search_daily',
             ],
+        'agentforce': {
+            'resources': [
+                'enriched_usage', 'generative_ai_usage', 'daily_consumption', 'entitlement_transactions',
+            ],
+            'usage': ['enriched_usage', 'generative_ai_usage', 'entitlement_transactions'],
+        },
+        'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
+        'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
+        'sap_joule': {
+            'resources': ['monthly_usage', 'monthly_cost', 'cloud_credits', 'daily_usage'],
+            'usage': ['monthly_usage', 'monthly_cost'],
         },
     }) }}
 {%- endmacro %}
