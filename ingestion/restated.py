@@ -64,6 +64,12 @@ def window_batches(
     state.setdefault("digests", {})[contract.resource] = digests
 
 
+def read_windows(contract: Contract) -> frozenset[str]:
+    """The keys of the windows that were read before."""
+    known = dlt.current.source_state().get("digests", {})
+    return frozenset(known.get(contract.resource, {}))
+
+
 def _digest(records: Iterable[tuple[str, Any]], contract: Contract) -> str:
     """A digest of everything that would be loaded; what is no object counts as it is."""
     picked = [

@@ -13,8 +13,11 @@ from dlt.extract import DltSource
 from pydantic import Field
 
 from ingestion import (
+    anthropic_bill,
+    aws_cur,
     bedrock,
     litellm,
+    openai_bill,
 )
 from ingestion.contracts import Contract
 from ingestion.source_config import SourceConfig
@@ -32,8 +35,17 @@ class System:
 
 
 SYSTEMS: dict[str, System] = {
+    "anthropic_bill": System(
+        anthropic_bill.AnthropicBillSource,
+        anthropic_bill.anthropic_bill_source,
+        anthropic_bill.CONTRACTS,
+    ),
+    "aws_cur": System(aws_cur.AwsCurSource, aws_cur.aws_cur_source, aws_cur.CONTRACTS),
     "bedrock": System(bedrock.BedrockSource, bedrock.bedrock_source, bedrock.CONTRACTS),
     "litellm": System(litellm.LiteLLMSource, litellm.litellm_source, litellm.CONTRACTS),
+    "openai_bill": System(
+        openai_bill.OpenAIBillSource, openai_bill.openai_bill_source, openai_bill.CONTRACTS
+    ),
 }
 
 # One entry of config/sources.yaml: the model its `system` names.
