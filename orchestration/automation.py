@@ -34,6 +34,9 @@ def _daily(minute: int, *, reread: str = WEEKLY) -> Cadence:
 CADENCES: dict[str, Cadence] = {
     "litellm": _hourly(7),
     "bedrock": _hourly(17),
+    "openai_bill": _daily(3),
+    "anthropic_bill": _daily(8),
+    "aws_cur": _daily(13),
 }
 PRICES_CRON = "11 5 * * *"
 PASS_CRON = "45 * * * *"

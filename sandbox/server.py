@@ -18,8 +18,9 @@ import orjson
 import uvicorn
 from starlette.applications import Starlette
 
+from sandbox.aws_cur import cur_objects
 from sandbox.bedrock_log import PERMISSION_CHECK, log_objects
-from sandbox.company import BUCKET, REGION
+from sandbox.company import BUCKET, CUR_BUCKET, REGION
 from sandbox.control import Control
 from sandbox.faults import Faults
 from sandbox.litellm import MASTER_KEY, VIEWER_KEY, Proxy
@@ -130,6 +131,9 @@ class Sandbox:
             "BEDROCK_MAIN_ACCESS_KEY_ID": ACCESS_KEY_ID,
             "BEDROCK_MAIN_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
             "BEDROCK_MAIN_REGION": REGION,
+            "AWS_CUR_MAIN_ENDPOINT_URL": self.s3_url,
+            "AWS_CUR_MAIN_ACCESS_KEY_ID": ACCESS_KEY_ID,
+            "AWS_CUR_MAIN_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
             "WEBHOOK_FINOPS_URL": f"{self.webhook_url}/finops",
             "WEBHOOK_FINOPS_SECRET": self._webhook_secret(),
         }
@@ -163,6 +167,13 @@ class Sandbox:
             is_replay=self._trace is not None,
         )
         self._vendors: list[Vendor] = [make(grounds) for make in VENDORS]
+        for export in cur_objects(grounds):
+            self._s3.put(
+                export.key,
+                body=export.body,
+                last_modified=export.last_modified,
+                bucket=CUR_BUCKET,
+            )
         keyring = Keyring(self.world, state=self._state)
         keyring.count_in(log.added())
         proxy = Proxy(log=log, keyring=keyring, state=self._state, master_key=self.master_key)

@@ -2,8 +2,13 @@
 
 from collections.abc import Callable
 
+from sandbox.anthropic_bill import AnthropicBill
+from sandbox.aws_cur import AwsCur
+from sandbox.openai_bill import OpenAIBill
 from sandbox.vendor import Grounds, Vendor
 
 VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
-    # one a line
+    AnthropicBill,
+    AwsCur,
+    OpenAIBill,
 )
