@@ -171,7 +171,7 @@ class AnthropicBill:
         return lines + self._other_lines(day)
 
     def _other_lines(self, day: date) -> list[JsonObject]:
-        if self._grounds.is_replay:
+        if day not in days_of(self._grounds):
             return []
         searches = searches_on(day)
         lines = [_other("web_search", "Web Search Usage", searches * _SEARCH_USD)]

@@ -69,7 +69,7 @@ class AwsCur:
 
     def counts(self) -> dict[str, int | str]:
         """What Bedrock cost on the finished days: logged, not logged, and other things."""
-        days = [] if self._grounds.is_replay else days_of(self._grounds)
+        days = days_of(self._grounds)
         used = [each for each in used_on_bedrock(self._grounds) if each.day in set(days)]
         other = [
             Decimal(line["line_item_unblended_cost"])
@@ -172,8 +172,6 @@ def line_item(day: date, **facts: Any) -> JsonObject:
 
 
 def _lines(grounds: Grounds) -> list[JsonObject]:
-    if grounds.is_replay:
-        return []
     days = days_of(grounds)
     finished = set(days)
     lines = [

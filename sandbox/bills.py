@@ -120,7 +120,9 @@ def _with_direct(used: list[Used], days: list[Used], width: int) -> list[Used]:
 
 
 def days_of(grounds: Grounds) -> list[date]:
-    """The days of the world that are over."""
+    """The days of the world that are over; a replayed trace has none for a bill."""
+    if grounds.is_replay:
+        return []
     last = grounds.as_of.astimezone(UTC).date()
     return [last - timedelta(days=n) for n in range(grounds.days, 0, -1)]
 

@@ -115,7 +115,7 @@ class Books:
         return lines + self._other_lines(day)
 
     def _other_lines(self, day: date) -> list[JsonObject]:
-        if self._grounds.is_replay:
+        if day not in days_of(self._grounds):
             return []
         searches = searches_on(day)
         lines = [_line("web search tool calls", searches * _SEARCH_USD, quantity=searches)]
