@@ -1,5 +1,6 @@
 """Loads of providers' bills, and providers that answer from a ledger of days or from recordings."""
 
+import csv
 import gzip
 import io
 import json
@@ -23,6 +24,7 @@ from sandbox.s3 import ACCESS_KEY_ID, SECRET_ACCESS_KEY, BucketServer
 ADMIN_KEY = "sk-admin-secret-of-a-test"
 # The recordings are of 2026-10-01 to 03: a morning later, all of them are over.
 NOW = datetime(2026, 10, 4, 8, tzinfo=UTC)
+RECORDED_USAGE = ("usage_report_messages_page1.json", "usage_report_messages_page2.json")
 EXPORT = "exports/acme-cur2"
 Line = dict[str, Any]
 
@@ -62,7 +64,13 @@ def load_anthropic_bill(home: Path, url: str, *, now: datetime = NOW, days: int 
 
 
 def load_aws_cur(
-    home: Path, url: str, *, now: datetime, days: int = 60, codes: Sequence[str] = ()
+    home: Path,
+    url: str,
+    *,
+    now: datetime,
+    deep_reread: bool = False,
+    days: int = 60,
+    codes: Sequence[str] = (),
 ) -> None:
     """One run of the AWS bill over the bucket of an S3 server."""
     source = aws_cur_source(
@@ -76,6 +84,7 @@ def load_aws_cur(
         secret_access_key=SECRET_ACCESS_KEY,
         instance="aws_cur-main",
         now=now,
+        deep_reread=deep_reread,
         history=timedelta(days=days),
     )
     run_source(pipeline_for("aws_cur", instance="aws_cur-main", home=home), source)
@@ -97,9 +106,8 @@ class Ledger:
         more = skipped + self.page_days < len(wanted)
         found = self.days.get(asked.path, {})
         buckets = [openai_bucket(day, found.get(day, [])) for day in shown]
-        return Answer(
-            openai_page(buckets, next_page=f"page_{skipped + len(shown)}" if more else None)
-        )
+        next_page = f"page_{skipped + len(shown)}" if more else None
+        return Answer(openai_page(buckets, next_page=next_page))
 
 
 def openai_page(buckets: list[Any], *, next_page: str | None = None) -> dict[str, Any]:
@@ -163,10 +171,7 @@ def recorded_openai(*, costs: str = "costs.json") -> Iterator[ScriptedServer]:
 
 
 @contextmanager
-def recorded_anthropic(
-    *,
-    usage: Sequence[str] = ("usage_report_messages_page1.json", "usage_report_messages_page2.json"),
-) -> Iterator[ScriptedServer]:
+def recorded_anthropic(*, usage: Sequence[str] = RECORDED_USAGE) -> Iterator[ScriptedServer]:
     """The recorded Anthropic organisation."""
     base = "/v1/organizations"
     pages = {
@@ -208,8 +213,6 @@ def deliver(
 
 def csv_gz(lines: Sequence[Line]) -> bytes:
     """Lines as a gzipped CSV file; maps are texts of JSON, what is missing is empty."""
-    import csv
-
     text = io.StringIO(newline="")
     names = list(dict.fromkeys(name for line in lines for name in line))
     writer = csv.DictWriter(text, fieldnames=names)
