@@ -25,7 +25,7 @@ def home(tmp_path: Path) -> Path:
 
 def test_the_recorded_organisation_is_read_once_however_often_it_is_asked(home: Path) -> None:
     with recorded_anthropic() as provider:
-        for _ in range(5):
+        for _ in range(3):
             load_anthropic_bill(home, provider.url)
         asked = provider.asked[0]
     assert tied(home, table=COSTS) == (9, 9, 0)

@@ -16,7 +16,6 @@ from raw_loads import cursor_of, loaded, refusal, rows_of, tied
 from ingestion.aws_cur_records import csv_records
 from ingestion.http import SourceError
 from sandbox.aws_cur import parquet_file
-from sandbox.company import CUR_BUCKET
 from sandbox.s3 import SECRET_ACCESS_KEY, BucketServer
 
 TABLE = "raw_aws_cur.line_items"
@@ -133,7 +132,7 @@ def test_a_period_is_replaced_whole_and_an_unchanged_one_is_not_appended(
     parts = [csv_gz(first[2:]), csv_gz(first[:2])]
     files = [(f"n-{number}.csv.gz", part) for number, part in enumerate(parts)]
     deliver(bucket, "2026-11", *files, at=NOW + HOUR, run="run-2/")
-    for hours in range(1, 5):
+    for hours in (1, 2):
         load_aws_cur(home, bucket.url, now=NOW + hours * HOUR)
     assert tied(home, table=TABLE) == (4, 4, 0)
     second = [line("kept", "1"), line("dearer", "3.5")]
@@ -196,11 +195,3 @@ def test_a_manifest_that_leads_nowhere_fails_the_run_and_moves_nothing(
     assert expected in refusal(failed)
     assert SECRET_ACCESS_KEY not in str(failed.value)
     assert cursor_of(home, "aws_cur", "aws_cur-main") == {}
-
-
-def test_a_store_that_does_not_answer_fails_the_run(home: Path) -> None:
-    with BucketServer(port=0) as running:
-        url = running.url
-    with pytest.raises(PipelineStepFailed) as failed:
-        load_aws_cur(home, url, now=NOW, days=1)
-    assert refusal(failed).startswith(f"aws_cur: listing {CUR_BUCKET} failed: ")
