@@ -54,14 +54,20 @@ def email_problems(nodes: Sequence[Placed[Node]]) -> Iterator[Problem]:
 def source_problems(
     sources: Sequence[Placed[SourceConfig]], nodes: Mapping[str, Node]
 ) -> Iterator[Problem]:
-    """Default parents that are no node of the right tree; a cover that is no other source."""
+    """Default parents that are no node of the right tree; a cover that is no other source; two
+    bills of one provider."""
     ids = {placed.value.id for placed in sources}
+    owners: dict[str, str] = {}
     for placed in sources:
         source = placed.value
         if source.covered_by is not None and source.covered_by not in ids - {source.id}:
             yield placed.problem(f"no other source is called {source.covered_by}", "covered_by")
         if source.covered_keys and source.covered_by is None:
             yield placed.problem("covered_keys needs covered_by: who meters them", "covered_keys")
+        for provider in getattr(source, "owns", ()):
+            owner = owners.setdefault(provider, source.id)
+            if owner != source.id:
+                yield placed.problem(f"{provider} is owned by {owner} already", "owns")
         for part, tree in (("default_entity", "owner"), ("default_customer", "customer")):
             name = getattr(source, part)
             if name is None and source.auto_create:

@@ -48,6 +48,7 @@ _COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
         ("field", TEXT),
         ("position", INTEGER),
     ),
+    "owned_providers": (("source_instance", TEXT), ("provider", TEXT)),
     "entities": (
         ("entity_key", TEXT),
         ("tree", TEXT),
@@ -172,6 +173,13 @@ def _source_fields(config: Config) -> Rows:
                 yield source.id, dimension, name, position
 
 
+def _owned_providers(config: Config) -> Rows:
+    """One row a provider whose bill a source is; no provider has two."""
+    for source in config.sources:
+        for provider in getattr(source, "owns", ()):
+            yield source.id, provider
+
+
 def _entities(config: Config) -> Rows:
     """One row a node of either tree, with the loader's own unattributed and internal nodes."""
     for node in config.nodes:
@@ -251,6 +259,7 @@ def _money(amount: Decimal | None) -> Decimal | None:
 _ROWS: dict[str, Callable[[Config], Rows]] = {
     "sources": _sources,
     "source_fields": _source_fields,
+    "owned_providers": _owned_providers,
     "entities": _entities,
     "entity_parents": _entity_parents,
     "features": _features,

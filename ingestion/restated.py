@@ -67,6 +67,12 @@ def window_batches(
     state.setdefault("digests", {})[contract.resource] = {key: digests[key] for key in remembered}
 
 
+def read_windows(contract: Contract) -> frozenset[str]:
+    """The keys of the windows that were read before."""
+    known = dlt.current.source_state().get("digests", {})
+    return frozenset(known.get(contract.resource, {}))
+
+
 def _digest(records: Iterable[tuple[str, Any]], contract: Contract) -> str:
     """A digest of everything that would be loaded; what is no object counts as it is."""
     picked = [

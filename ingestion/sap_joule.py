@@ -52,6 +52,8 @@ class SapJouleSource(SourceConfig):
     """One SAP BTP global account, or one directory of it."""
 
     system: Literal["sap_joule"]
+    # Read once a day: a day missed is old.
+    stale_after_hours: int = 54
     account: Account = "global"
     # Measures of your contract that are not known here; they come before the known ones.
     meters: tuple[Meter, ...] = ()

@@ -14,14 +14,17 @@ from pydantic import Field
 
 from ingestion import (
     agentforce,
+    anthropic_bill,
+    aws_cur,
     bedrock,
     helicone,
     langfuse,
     litellm,
+    openai_bill,
     openrouter,
     portkey,
-    snowflake_cortex,
     sap_joule,
+    snowflake_cortex,
 )
 from ingestion.contracts import Contract
 from ingestion.source_config import SourceConfig
@@ -42,20 +45,29 @@ SYSTEMS: dict[str, System] = {
     "agentforce": System(
         agentforce.AgentforceSource, agentforce.agentforce_source, agentforce.CONTRACTS
     ),
+    "anthropic_bill": System(
+        anthropic_bill.AnthropicBillSource,
+        anthropic_bill.anthropic_bill_source,
+        anthropic_bill.CONTRACTS,
+    ),
+    "aws_cur": System(aws_cur.AwsCurSource, aws_cur.aws_cur_source, aws_cur.CONTRACTS),
     "bedrock": System(bedrock.BedrockSource, bedrock.bedrock_source, bedrock.CONTRACTS),
     "helicone": System(helicone.HeliconeSource, helicone.helicone_source, helicone.CONTRACTS),
     "langfuse": System(langfuse.LangfuseSource, langfuse.langfuse_source, langfuse.CONTRACTS),
     "litellm": System(litellm.LiteLLMSource, litellm.litellm_source, litellm.CONTRACTS),
-    "portkey": System(portkey.PortkeySource, portkey.portkey_source, portkey.CONTRACTS),
+    "openai_bill": System(
+        openai_bill.OpenAIBillSource, openai_bill.openai_bill_source, openai_bill.CONTRACTS
+    ),
     "openrouter": System(
         openrouter.OpenRouterSource, openrouter.openrouter_source, openrouter.CONTRACTS
     ),
+    "portkey": System(portkey.PortkeySource, portkey.portkey_source, portkey.CONTRACTS),
+    "sap_joule": System(sap_joule.SapJouleSource, sap_joule.sap_joule_source, sap_joule.CONTRACTS),
     "snowflake_cortex": System(
         snowflake_cortex.SnowflakeCortexSource,
         snowflake_cortex.snowflake_cortex_source,
         snowflake_cortex.CONTRACTS,
     ),
-    "sap_joule": System(sap_joule.SapJouleSource, sap_joule.sap_joule_source, sap_joule.CONTRACTS),
 }
 
 # One entry of config/sources.yaml: the model its `system` names.

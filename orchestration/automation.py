@@ -43,6 +43,9 @@ CADENCES: dict[str, Cadence] = {
     # Queries are metered: its long re-read is weekly.
     "agentforce": _hourly(52, reread=WEEKLY),
     "sap_joule": _daily(57),
+    "openai_bill": _daily(3),
+    "anthropic_bill": _daily(8),
+    "aws_cur": _daily(13),
 }
 PRICES_CRON = "11 5 * * *"
 PASS_CRON = "45 * * * *"

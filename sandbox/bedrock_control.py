@@ -13,10 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.bedrock_log import LogObject
 from sandbox.company import ACCOUNT_ID, BUCKET, REGION
 from sandbox.proxy_http import JsonObject, json_response
-from sandbox.vendor import Call, Grounds, own_calls
+from sandbox.vendor import Call, Grounds, Stored, own_calls
 
 PROFILE_ARN = f"arn:aws:bedrock:{REGION}:{ACCOUNT_ID}:application-inference-profile/a1b2c3d4e5f6"
 PROFILE_TAGS = {"team": "team-data", "application": "catalogue-enrichment"}
@@ -67,15 +66,14 @@ class BedrockControl:
             "output_tokens": sum(call.output_tokens for call in served),
         }
 
-    def objects(self) -> Iterator[LogObject]:
+    def objects(self) -> Iterator[Stored]:
         """The output of each job, as it lies in the bucket."""
         for job_id, calls in self._jobs.items():
             lines = [orjson.dumps(self._record(call)) for call in calls]
-            yield LogObject(
+            yield Stored(
                 key=f"{_FOLDER}/{job_id}/records.jsonl.out",
                 body=b"\n".join(lines) + b"\n",
                 last_modified=self._ended[job_id],
-                lines=0,
             )
 
     def _record(self, call: Call) -> JsonObject:

@@ -12,6 +12,9 @@ ACCOUNT_ID = "123456789012"
 REGION = "us-east-1"
 BUCKET = "acme-bedrock-logs"
 KEY_PREFIX = "bedrock"
+CUR_BUCKET = "acme-cost-exports"
+CUR_PREFIX = "cur"
+CUR_EXPORT = "acme-cur2"
 
 FEATURES = ("search", "chat", "summarise", "extract", "agents")
 CUSTOMERS = (

@@ -130,6 +130,9 @@ class Sandbox:
             "BEDROCK_MAIN_ACCESS_KEY_ID": ACCESS_KEY_ID,
             "BEDROCK_MAIN_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
             "BEDROCK_MAIN_REGION": REGION,
+            "AWS_CUR_MAIN_ENDPOINT_URL": self.s3_url,
+            "AWS_CUR_MAIN_ACCESS_KEY_ID": ACCESS_KEY_ID,
+            "AWS_CUR_MAIN_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
             "WEBHOOK_FINOPS_URL": f"{self.webhook_url}/finops",
             "WEBHOOK_FINOPS_SECRET": self._webhook_secret(),
         }
@@ -165,7 +168,12 @@ class Sandbox:
         self._vendors: list[Vendor] = [make(grounds) for make in VENDORS]
         for vendor in self._vendors:
             for item in getattr(vendor, "objects", tuple)():
-                self._s3.put(item.key, body=item.body, last_modified=item.last_modified)
+                self._s3.put(
+                    item.key,
+                    body=item.body,
+                    last_modified=item.last_modified,
+                    bucket=item.bucket,
+                )
         keyring = Keyring(self.world, state=self._state)
         keyring.count_in(log.added())
         proxy = Proxy(log=log, keyring=keyring, state=self._state, master_key=self.master_key)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from starlette.routing import Route
 
-from sandbox.company import AGENTS, CUSTOMERS, FEATURES, TEAMS, email_of
+from sandbox.company import AGENTS, BUCKET, CUSTOMERS, FEATURES, TEAMS, email_of
 from sandbox.state import State
 from sandbox.world import World
 
@@ -37,8 +37,18 @@ class Grounds:
         return self.world.as_of
 
 
+@dataclass(frozen=True)
+class Stored:
+    """One object of a bucket, and when it was delivered in the world."""
+
+    key: str
+    body: bytes
+    last_modified: datetime
+    bucket: str = BUCKET
+
+
 class Vendor(Protocol):
-    """One simulated vendor over the grounds; `objects()`, where it has it, fills the bucket."""
+    """One simulated vendor over the grounds; `objects()`, where it has it, fills the buckets."""
 
     def routes(self) -> list[Route]:
         """Its endpoints, below a path of its own."""

@@ -2,24 +2,29 @@
 
 from collections.abc import Callable
 
+from sandbox.agentforce import Agentforce
+from sandbox.anthropic_bill import AnthropicBill
+from sandbox.aws_cur import AwsCur
 from sandbox.bedrock_control import BedrockControl
 from sandbox.helicone import Helicone
 from sandbox.langfuse import Langfuse
+from sandbox.openai_bill import OpenAIBill
 from sandbox.openrouter import OpenRouter
 from sandbox.portkey import Portkey
-from sandbox.snowflake_cortex import SnowflakeCortex
-from sandbox.agentforce import Agentforce
 from sandbox.sap_joule import SapJoule
+from sandbox.snowflake_cortex import SnowflakeCortex
 from sandbox.vendor import Grounds, Vendor
 
 VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
-    # one a line
+    Agentforce,
+    AnthropicBill,
+    AwsCur,
     BedrockControl,
     Helicone,
-    Portkey,
-    OpenRouter,
-    SnowflakeCortex,
     Langfuse,
-    Agentforce,
+    OpenAIBill,
+    OpenRouter,
+    Portkey,
     SapJoule,
+    SnowflakeCortex,
 )

@@ -3,20 +3,33 @@
    list of the project a new source is added to. #}
 {% macro systems() -%}
     {{ return({
+        'agentforce': {
+            'resources': [
+                'enriched_usage', 'generative_ai_usage', 'daily_consumption', 'entitlement_transactions',
+            ],
+            'usage': ['enriched_usage', 'generative_ai_usage', 'entitlement_transactions'],
+        },
+        'anthropic_bill': {'resources': ['usage', 'costs'], 'usage': []},
+        'aws_cur': {'resources': ['line_items'], 'usage': []},
         'bedrock': {
             'resources': ['invocations', 'batch_records', 'inference_profiles'],
             'usage': ['int_bedrock__usage_named'],
         },
         'helicone': {'resources': ['requests'], 'usage': ['requests']},
+        'langfuse': {
+            'resources': ['observations', 'blob_export', 'daily_metrics'],
+            'usage': ['observations', 'blob_export'],
+        },
         'litellm': {'resources': ['spend_logs', 'keys', 'teams', 'users'], 'usage': ['spend_logs']},
-        'portkey': {'resources': ['log_exports', 'analytics_cost', 'keys'], 'usage': ['log_exports']},
+        'openai_bill': {'resources': ['usage', 'costs'], 'usage': []},
         'openrouter': {
             'resources': ['activity', 'analytics', 'keys', 'generations', 'credits'],
             'usage': ['activity', 'analytics', 'generations'],
         },
-        'langfuse': {
-            'resources': ['observations', 'blob_export', 'daily_metrics'],
-            'usage': ['observations', 'blob_export'],
+        'portkey': {'resources': ['log_exports', 'analytics_cost', 'keys'], 'usage': ['log_exports']},
+        'sap_joule': {
+            'resources': ['monthly_usage', 'monthly_cost', 'cloud_credits', 'daily_usage'],
+            'usage': ['monthly_usage', 'monthly_cost'],
         },
         'snowflake_cortex': {
             'resources': [
@@ -27,17 +40,6 @@
                 'agent', 'ai_functions', 'ai_gateway', 'analyst', 'code', 'cowork', 'fine_tuning', 'guardrails',
                 'provisioned_throughput', 'rest_api', 'search_daily',
             ],
-        'agentforce': {
-            'resources': [
-                'enriched_usage', 'generative_ai_usage', 'daily_consumption', 'entitlement_transactions',
-            ],
-            'usage': ['enriched_usage', 'generative_ai_usage', 'entitlement_transactions'],
-        },
-        'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
-        'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
-        'sap_joule': {
-            'resources': ['monthly_usage', 'monthly_cost', 'cloud_credits', 'daily_usage'],
-            'usage': ['monthly_usage', 'monthly_cost'],
         },
     }) }}
 {%- endmacro %}

@@ -96,6 +96,16 @@ def refusals(tmp_path: Path, files: dict[str, str]) -> list[str]:
             id="auto_create without a parent",
         ),
         pytest.param(
+            {
+                "sources": GOOD["sources"]
+                + "  - {id: bill, system: openai_bill, admin_key_env: A}\n"
+                + "  - {id: spare, system: openai_bill, admin_key_env: A, owns: []}\n"
+                + "  - {id: second, system: openai_bill, admin_key_env: A, owns: [openai]}\n"
+            },
+            "sources.yaml:5: openai is owned by bill already",
+            id="two bills of one provider",
+        ),
+        pytest.param(
             {"identities": "identities:\n  - {source: two, field: raw_team, match: same_id}\n"},
             "identities.yaml:2: no source is called two",
             id="rule of an unknown source",

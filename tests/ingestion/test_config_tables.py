@@ -128,6 +128,20 @@ def test_another_amount_is_another_budget_version(folder: Path) -> None:
     assert rows(folder, "budgets", "budget_version") != before
 
 
+def test_a_bill_owns_its_provider_unless_it_says_otherwise(folder: Path) -> None:
+    bills = """\
+  - {id: mine, system: openai_bill, admin_key_env: A}
+  - {id: spare, system: openai_bill, admin_key_env: B, owns: []}
+  - {id: a, system: anthropic_bill, admin_key_env: A, owns: [anthropic]}
+"""
+    (folder / "sources.yaml").write_text(FILES["sources"] + bills, encoding="utf-8")
+    assert rows(folder, "owned_providers", "source_instance", "provider") == [
+        ("mine", "openai"),
+        ("a", "anthropic"),
+    ]
+    assert rows(folder, "sources", "evidence_layer")[1:] == [("invoice",)] * 3
+
+
 def load(folder: Path, home: Path, at: datetime) -> None:
     source = config_source(load_config(folder), extracted_at=at)
     run_source(pipeline_for("config", instance=None, home=home), source)
@@ -150,6 +164,7 @@ def test_a_configuration_is_one_load_and_an_unchanged_one_is_none(
     assert once == {
         "sources": 1,
         "source_fields": 3,
+        "owned_providers": 0,
         "entities": 8,
         "entity_parents": 7,
         "features": 0,

@@ -39,6 +39,17 @@ with unioned as (
     group by
         source_instance,
         usage_on
+    union all
+    select
+        source_instance,
+        usage_on as totalled_on,
+        'credits' as measure,
+        sum(quantity) as control_quantity
+    from {{ ref('stg_agentforce__daily_consumption') }}
+    where unit = 'credits'
+    group by
+        source_instance,
+        usage_on
 )
 
 select

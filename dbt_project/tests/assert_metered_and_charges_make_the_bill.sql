@@ -1,0 +1,25 @@
+-- Wherever a provider's bill is the larger, what was metered and what was charged are the bill, to the last digit.
+with charges as (
+    select
+        provider,
+        charged_on,
+        sum(billed_cost_usd) as charged_usd
+    from {{ ref('fct_charges') }}
+    where charge_kind = 'billed_unmetered'
+    group by
+        provider,
+        charged_on
+)
+
+select
+    reconciled.provider,
+    reconciled.usage_on,
+    reconciled.billed_cost_usd,
+    reconciled.metered_cost_usd,
+    charges.charged_usd
+from {{ ref('fct_cost_reconciliation') }} as reconciled
+left join charges
+    on reconciled.provider = charges.provider
+    and reconciled.usage_on = charges.charged_on
+where reconciled.billed_cost_usd >= reconciled.metered_cost_usd
+    and reconciled.metered_cost_usd + coalesce(charges.charged_usd, 0) <> reconciled.billed_cost_usd
