@@ -14,6 +14,7 @@ from pydantic import Field
 
 from ingestion import (
     bedrock,
+    databricks,
     litellm,
 )
 from ingestion.contracts import Contract
@@ -33,6 +34,9 @@ class System:
 
 SYSTEMS: dict[str, System] = {
     "bedrock": System(bedrock.BedrockSource, bedrock.bedrock_source, bedrock.CONTRACTS),
+    "databricks": System(
+        databricks.DatabricksSource, databricks.databricks_source, databricks.CONTRACTS
+    ),
     "litellm": System(litellm.LiteLLMSource, litellm.litellm_source, litellm.CONTRACTS),
 }
 
