@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from sandbox.databricks import Databricks
 from sandbox.vendor import Grounds, Vendor
 
 VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
     # one a line
+    Databricks,
 )

@@ -63,6 +63,7 @@ class WarehouseServer:
     pending_polls: int = 0
     statements: dict[str, tuple[str, str]] = field(default_factory=dict)
     polls: dict[str, int] = field(default_factory=dict)
+    results: dict[str, tuple[list[Any], list[Cells]] | None] = field(default_factory=dict)
     rewrite: Any = None
 
     def answer(self, asked: Asked) -> Answer:
@@ -80,6 +81,8 @@ class WarehouseServer:
             statement_id = f"01ef-{len(self.statements):04}"
             self.statements[statement_id] = (body["statement"], body["disposition"])
             self.polls[statement_id] = self.pending_polls
+            # A result is what was there when the statement ran.
+            self.results[statement_id] = self._run(body["statement"])
             return Answer(self._told(statement_id))
         statement_id, _, rest = asked.path.removeprefix(f"{_STATEMENTS}/").partition("/")
         if rest == "cancel":
@@ -94,7 +97,7 @@ class WarehouseServer:
         if left > 0:
             state = "PENDING" if left == self.pending_polls else "RUNNING"
             return {"statement_id": statement_id, "status": {"state": state}}
-        found = self.found(statement_id)
+        found = self.results[statement_id]
         if found is None:
             failed = json.loads((FIXTURES / "statement_failed.json").read_text(encoding="utf-8"))
             return failed | {"statement_id": statement_id}
@@ -129,7 +132,7 @@ class WarehouseServer:
 
     def chunk(self, statement_id: str, index: int) -> dict[str, Any]:
         """The rows of a chunk, and which one comes next."""
-        found = self.found(statement_id)
+        found = self.results[statement_id]
         assert found is not None
         rows, size = found[1], self.chunk_rows
         part = rows[index * size : (index + 1) * size]
@@ -138,9 +141,8 @@ class WarehouseServer:
             chunk["next_chunk_index"] = index + 1
         return chunk | {"data_array": part}
 
-    def found(self, statement_id: str) -> tuple[list[Any], list[Cells]] | None:
+    def _run(self, text: str) -> tuple[list[Any], list[Cells]] | None:
         """Columns and rows a statement asks for; None where its table is missing."""
-        text = self.statements[statement_id][0]
         if text.startswith("DESCRIBE TABLE "):
             table = self.tables.get(text.removeprefix("DESCRIBE TABLE "))
             if table is None:
