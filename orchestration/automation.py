@@ -34,6 +34,7 @@ def _daily(minute: int, *, reread: str = WEEKLY) -> Cadence:
 CADENCES: dict[str, Cadence] = {
     "litellm": _hourly(7),
     "bedrock": _hourly(17),
+    "databricks": _hourly(32),
 }
 PRICES_CRON = "11 5 * * *"
 PASS_CRON = "45 * * * *"

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -198,9 +198,10 @@ def load_databricks(
     now: datetime = NOW,
     deep_reread: bool = False,
     disposition: str = "EXTERNAL_LINKS",
+    only: Sequence[str] = (),
     **login: str | None,
 ) -> None:
-    """One run of the source, by token unless client credentials are given."""
+    """One run of the source, or of some of its resources: each costs a load three tables."""
     known = {"token": TOKEN, "client_id": None, "client_secret": None} | login
     source = databricks_source(
         host=url,
@@ -212,4 +213,7 @@ def load_databricks(
         history=timedelta(days=30),
         **known,
     )
+    if only:
+        suffixes = ("", "__rejected", "__reads")
+        source = source.with_resources(*(name + end for name in only for end in suffixes))
     run_source(pipeline_for("databricks", instance=INSTANCE, home=home), source)
