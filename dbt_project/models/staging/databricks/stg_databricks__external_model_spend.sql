@@ -81,7 +81,7 @@ events as (
 )
 
 select
-    {{ standard_event('databricks', has_tokens=false, given=[
+    {{ standard_event('databricks', given=[
         'source_instance', 'source_record_id', 'evidence_layer', 'fidelity', 'usage_origin',
         'is_informational', 'occurred_at', 'period_start_at', 'period_end_at', 'loaded_at',
         'provider', 'model_served', 'status', 'unit', 'quantity', 'reported_cost_usd',
