@@ -19,6 +19,7 @@ from ingestion import (
     bedrock,
     helicone,
     langfuse,
+    databricks,
     litellm,
     openai_bill,
     openrouter,
@@ -54,6 +55,9 @@ SYSTEMS: dict[str, System] = {
     "bedrock": System(bedrock.BedrockSource, bedrock.bedrock_source, bedrock.CONTRACTS),
     "helicone": System(helicone.HeliconeSource, helicone.helicone_source, helicone.CONTRACTS),
     "langfuse": System(langfuse.LangfuseSource, langfuse.langfuse_source, langfuse.CONTRACTS),
+    "databricks": System(
+        databricks.DatabricksSource, databricks.databricks_source, databricks.CONTRACTS
+    ),
     "litellm": System(litellm.LiteLLMSource, litellm.litellm_source, litellm.CONTRACTS),
     "openai_bill": System(
         openai_bill.OpenAIBillSource, openai_bill.openai_bill_source, openai_bill.CONTRACTS

@@ -46,6 +46,7 @@ CADENCES: dict[str, Cadence] = {
     "openai_bill": _daily(3),
     "anthropic_bill": _daily(8),
     "aws_cur": _daily(13),
+    "databricks": _hourly(32),
 }
 PRICES_CRON = "11 5 * * *"
 PASS_CRON = "45 * * * *"

@@ -27,4 +27,10 @@ VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
     Portkey,
     SapJoule,
     SnowflakeCortex,
+from sandbox.databricks import Databricks
+from sandbox.vendor import Grounds, Vendor
+
+VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
+    # one a line
+    Databricks,
 )

@@ -41,5 +41,14 @@
                 'provisioned_throughput', 'rest_api', 'search_daily',
             ],
         },
+        'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
+        'databricks': {
+            'resources': [
+                'ai_gateway_usage', 'external_model_spend', 'endpoint_usage', 'served_entities',
+                'billing_usage', 'list_prices',
+            ],
+            'usage': ['ai_gateway_usage', 'external_model_spend', 'endpoint_usage'],
+        },
+        'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
     }) }}
 {%- endmacro %}
