@@ -21,7 +21,7 @@ from dlt.extract import DltResource
 from ingestion.anthropic_bill_records import COSTS, USAGE
 from ingestion.batches import Batch
 from ingestion.bill_days import HISTORY, bucket_rows, day_batches
-from ingestion.config_types import EnvName
+from ingestion.config_types import EnvName, Text
 from ingestion.contracts import Contract
 from ingestion.http import JsonClient, json_client
 from ingestion.resources import rows_rejected_reads
@@ -54,7 +54,7 @@ class AnthropicBillSource(SourceConfig):
     stale_after_hours: int = 54
     evidence_layer: Literal["invoice"] = "invoice"
     # The providers whose bill this is: what it bills beyond what was metered becomes a charge.
-    owns: tuple[Literal["anthropic"], ...] = ("anthropic",)
+    owns: tuple[Text, ...] = ("anthropic",)
     base_url_env: EnvName | None = None
     admin_key_env: EnvName
 
@@ -62,7 +62,6 @@ class AnthropicBillSource(SourceConfig):
 @dlt.source(name="anthropic_bill", max_table_nesting=0)
 def anthropic_bill_source(
     *,
-    owns: Sequence[str] = ("anthropic",),
     base_url: str | None,
     admin_key: str | None,
     instance: str,

@@ -24,7 +24,7 @@ from ingestion.aws_cur_records import LINE_ITEMS, csv_records, parquet_records
 from ingestion.batches import Batch
 from ingestion.bill_days import HISTORY, first_day
 from ingestion.checkpoints import checkpoint
-from ingestion.config_types import EnvName
+from ingestion.config_types import EnvName, Text
 from ingestion.http import SourceError, SourceUnavailable
 from ingestion.json_text import decode_json
 from ingestion.resources import rows_rejected_reads
@@ -44,7 +44,7 @@ class AwsCurSource(SourceConfig):
     stale_after_hours: int = 54
     evidence_layer: Literal["invoice"] = "invoice"
     # The providers whose bill this is: what it bills beyond what was metered becomes a charge.
-    owns: tuple[Literal["aws_bedrock"], ...] = ("aws_bedrock",)
+    owns: tuple[Text, ...] = ("aws_bedrock",)
     bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
     prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!_.*'()/-]*$")] = ""
     export_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
@@ -59,7 +59,6 @@ class AwsCurSource(SourceConfig):
 @dlt.source(name="aws_cur", max_table_nesting=0)
 def aws_cur_source(
     *,
-    owns: Sequence[str] = ("aws_bedrock",),
     bucket: str,
     prefix: str,
     export_name: str,

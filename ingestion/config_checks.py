@@ -64,7 +64,7 @@ def source_problems(
             yield placed.problem(f"no other source is called {source.covered_by}", "covered_by")
         if source.covered_keys and source.covered_by is None:
             yield placed.problem("covered_keys needs covered_by: who meters them", "covered_keys")
-        for provider in getattr(source, "owns", ()):
+        for provider in source.owns:
             owner = owners.setdefault(provider, source.id)
             if owner != source.id:
                 yield placed.problem(f"{provider} is owned by {owner} already", "owns")

@@ -176,7 +176,7 @@ def _source_fields(config: Config) -> Rows:
 def _owned_providers(config: Config) -> Rows:
     """One row a provider whose bill a source is; no provider has two."""
     for source in config.sources:
-        for provider in getattr(source, "owns", ()):
+        for provider in source.owns:
             yield source.id, provider
 
 

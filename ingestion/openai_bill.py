@@ -19,7 +19,7 @@ from dlt.extract import DltResource
 
 from ingestion.batches import Batch
 from ingestion.bill_days import HISTORY, bucket_rows, day_batches
-from ingestion.config_types import EnvName
+from ingestion.config_types import EnvName, Text
 from ingestion.contracts import Contract
 from ingestion.http import JsonClient, json_client
 from ingestion.openai_bill_records import COSTS, ENDPOINTS, USAGE, Endpoint
@@ -41,7 +41,7 @@ class OpenAIBillSource(SourceConfig):
     stale_after_hours: int = 54
     evidence_layer: Literal["invoice"] = "invoice"
     # The providers whose bill this is: what it bills beyond what was metered becomes a charge.
-    owns: tuple[Literal["openai"], ...] = ("openai",)
+    owns: tuple[Text, ...] = ("openai",)
     endpoints: tuple[Endpoint, ...] = tuple(ENDPOINTS)
     base_url_env: EnvName | None = None
     admin_key_env: EnvName
@@ -50,7 +50,6 @@ class OpenAIBillSource(SourceConfig):
 @dlt.source(name="openai_bill", max_table_nesting=0)
 def openai_bill_source(
     *,
-    owns: Sequence[str] = ("openai",),
     endpoints: Sequence[str] = tuple(ENDPOINTS),
     base_url: str | None,
     admin_key: str | None,

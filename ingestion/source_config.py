@@ -25,6 +25,9 @@ class SourceConfig(Declared):
     # it, or what the keys named (by alias or hash) were used for.
     covered_by: Id | None = None
     covered_keys: tuple[Text, ...] = ()
+    # Providers whose bill this source is the one authority for: what they bill beyond what was
+    # metered becomes charges. One source owns a provider.
+    owns: tuple[Text, ...] = ()
     # Data last read so long ago is old: limits that depend on it are held.
     stale_after_hours: Annotated[int, Field(ge=1, le=24 * 31)] = 6
     entity_from: tuple[OwnerField, ...] = ("raw_agent", "raw_user", "raw_team", "raw_key_alias")

@@ -17,9 +17,9 @@ from ingestion import (
     anthropic_bill,
     aws_cur,
     bedrock,
+    databricks,
     helicone,
     langfuse,
-    databricks,
     litellm,
     openai_bill,
     openrouter,
@@ -53,11 +53,11 @@ SYSTEMS: dict[str, System] = {
     ),
     "aws_cur": System(aws_cur.AwsCurSource, aws_cur.aws_cur_source, aws_cur.CONTRACTS),
     "bedrock": System(bedrock.BedrockSource, bedrock.bedrock_source, bedrock.CONTRACTS),
-    "helicone": System(helicone.HeliconeSource, helicone.helicone_source, helicone.CONTRACTS),
-    "langfuse": System(langfuse.LangfuseSource, langfuse.langfuse_source, langfuse.CONTRACTS),
     "databricks": System(
         databricks.DatabricksSource, databricks.databricks_source, databricks.CONTRACTS
     ),
+    "helicone": System(helicone.HeliconeSource, helicone.helicone_source, helicone.CONTRACTS),
+    "langfuse": System(langfuse.LangfuseSource, langfuse.langfuse_source, langfuse.CONTRACTS),
     "litellm": System(litellm.LiteLLMSource, litellm.litellm_source, litellm.CONTRACTS),
     "openai_bill": System(
         openai_bill.OpenAIBillSource, openai_bill.openai_bill_source, openai_bill.CONTRACTS

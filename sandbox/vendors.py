@@ -6,6 +6,7 @@ from sandbox.agentforce import Agentforce
 from sandbox.anthropic_bill import AnthropicBill
 from sandbox.aws_cur import AwsCur
 from sandbox.bedrock_control import BedrockControl
+from sandbox.databricks import Databricks
 from sandbox.helicone import Helicone
 from sandbox.langfuse import Langfuse
 from sandbox.openai_bill import OpenAIBill
@@ -20,6 +21,7 @@ VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
     AnthropicBill,
     AwsCur,
     BedrockControl,
+    Databricks,
     Helicone,
     Langfuse,
     OpenAIBill,
@@ -27,10 +29,4 @@ VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
     Portkey,
     SapJoule,
     SnowflakeCortex,
-from sandbox.databricks import Databricks
-from sandbox.vendor import Grounds, Vendor
-
-VENDORS: tuple[Callable[[Grounds], Vendor], ...] = (
-    # one a line
-    Databricks,
 )

@@ -15,6 +15,13 @@
             'resources': ['invocations', 'batch_records', 'inference_profiles'],
             'usage': ['int_bedrock__usage_named'],
         },
+        'databricks': {
+            'resources': [
+                'ai_gateway_usage', 'external_model_spend', 'endpoint_usage', 'served_entities', 'billing_usage',
+                'list_prices',
+            ],
+            'usage': ['ai_gateway_usage', 'external_model_spend', 'endpoint_usage'],
+        },
         'helicone': {'resources': ['requests'], 'usage': ['requests']},
         'langfuse': {
             'resources': ['observations', 'blob_export', 'daily_metrics'],
@@ -41,14 +48,5 @@
                 'provisioned_throughput', 'rest_api', 'search_daily',
             ],
         },
-        'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
-        'databricks': {
-            'resources': [
-                'ai_gateway_usage', 'external_model_spend', 'endpoint_usage', 'served_entities',
-                'billing_usage', 'list_prices',
-            ],
-            'usage': ['ai_gateway_usage', 'external_model_spend', 'endpoint_usage'],
-        },
-        'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
     }) }}
 {%- endmacro %}

@@ -4,6 +4,7 @@
 {% set bills = [
     ('anthropic_bill', 'stg_anthropic_bill__costs'),
     ('aws_cur', 'stg_aws_cur__line_items'),
+    ('databricks', 'int_databricks__billed'),
     ('openai_bill', 'stg_openai_bill__costs'),
 ] %}
 with unioned as (

@@ -11,6 +11,26 @@ with snowflake as (
         rate_on as valid_from_on,
         cast(rate_on + interval '1 day' as date) as valid_to_on
     from {{ ref('stg_snowflake_cortex__rate_sheet_daily') }}
+),
+
+databricks as (
+    select
+        source_instance,
+        'databricks' as source,
+        sku_name as rate_name,
+        cloud as service_type,
+        unit,
+        list_amount_per_unit as rate_amount,
+        currency_code,
+        cast(valid_from_at as date) as valid_from_on,
+        cast(valid_to_at as date) as valid_to_on
+    from {{ ref('stg_databricks__list_prices') }}
+),
+
+unioned as (
+    select * from snowflake
+    union all
+    select * from databricks
 )
 
-select * from snowflake
+select * from unioned
