@@ -269,27 +269,17 @@ def _expanded(budgets: tuple[Budget, ...], nodes: dict[str, Node]) -> Iterator[B
 
 
 def _versions(config: Config) -> Versions:
+    attributing = {"id", "entity_from", "customer_from", "auto_create"}
+    attributing |= {"default_entity", "default_customer"}
+    pricing_fields = {"id", "cost_policy", "evidence_layer", "covered_by", "covered_keys", "owns"}
     attribution = [
-        [
-            (
-                s.id,
-                s.entity_from,
-                s.customer_from,
-                s.auto_create,
-                s.default_entity,
-                s.default_customer,
-            )
-            for s in config.sources
-        ],
+        [source.model_dump(include=attributing) for source in config.sources],
         [(n.id, n.tree, n.type, n.email, n.parents) for n in config.nodes],
         [feature.id for feature in config.features],
         config.identities,
     ]
     pricing = [
-        [
-            (s.id, s.cost_policy, s.evidence_layer, s.covered_by, s.covered_keys)
-            for s in config.sources
-        ],
+        [source.model_dump(include=pricing_fields) for source in config.sources],
         config.model_aliases,
     ]
     whole = [getattr(config, name) for name in config.__dataclass_fields__ if name != "versions"]

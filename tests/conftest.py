@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from platform_home import AS_OF, BUDGETS, Platform, demo_config, made_once
 
-_OURS = ("METERHOUSE_", "LITELLM_", "BEDROCK_", "WEBHOOK_", "DAGSTER_", "DBT_", "DLT_", "AWS_")
+_OURS = (
+    *("METERHOUSE_", "DAGSTER_", "DBT_", "DLT_", "AWS_", "WEBHOOK_", "COLLECTOR_", "OTEL_"),
+    *("AGENTFORCE_", "ANTHROPIC_", "BEDROCK_", "DATABRICKS_", "HELICONE_", "LANGFUSE_", "LITELLM_"),
+    *("OPENAI_", "OPENROUTER_", "PORTKEY_", "SAP_JOULE_", "SNOWFLAKE_"),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

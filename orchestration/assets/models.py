@@ -168,7 +168,9 @@ def ops_model_assets(
 
 
 def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
-    invocation = dbt.cli(["build"], context=context, target_path=_target_path())
+    # Unit tests speak of the models, not of the data: `make test` runs them, a pass need not.
+    arguments = ["build", "--exclude-resource-type", "unit_test"]
+    invocation = dbt.cli(arguments, context=context, target_path=_target_path())
     for event in invocation.stream():
         checkpoint("dbt")
         yield event

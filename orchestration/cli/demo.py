@@ -25,6 +25,7 @@ RUNAWAY_AGENT = "coder"
 RUNAWAY_USD = 2500
 PASS_DISTANCE = timedelta(hours=1)
 ARMED_GATEWAY = "litellm-main"
+_PIPE_WIDTH = 120
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,8 @@ def demo_sandbox(demo: Demo) -> Any:
 @click.command()
 def demo() -> None:
     """The whole road once: vendors → events → cost → budgets → webhook → a blocked key."""
-    console = Console(file=sys.stdout)
+    # In a pipe there is no width to go by, and the tables are wide.
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     pinned = known_or_new_demo(settings.home(), now=settings.now())
     console.rule("[bold]Meterhouse demo")
     console.print(
