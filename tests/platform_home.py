@@ -221,6 +221,9 @@ def demo_config(to: Path, *, budgets: str) -> Path:
     declared = yaml.safe_load((to / "sources.yaml").read_text(encoding="utf-8"))
     kept = [source for source in declared["sources"] if source["id"] in READ]
     (to / "sources.yaml").write_text(yaml.safe_dump({"sources": kept}), encoding="utf-8")
+    rules = yaml.safe_load((to / "identities.yaml").read_text(encoding="utf-8"))["identities"]
+    named = [rule for rule in rules if rule.get("source", "*") in ("*", *READ)]
+    (to / "identities.yaml").write_text(yaml.safe_dump({"identities": named}), encoding="utf-8")
     return to
 
 

@@ -1,8 +1,9 @@
--- one row per source instance, UTC day and measure: what the source itself states as the day's total
+-- one row per source instance, UTC day, scope and measure: what the source itself states as the day's total
 with unioned as (
     select
         source_instance,
         usage_on as totalled_on,
+        'all' as scope,
         'reported_cost_usd' as measure,
         sum(reported_cost_usd) as control_quantity
     from {{ ref('stg_portkey__analytics_cost') }}
@@ -13,6 +14,7 @@ with unioned as (
     select
         source_instance,
         usage_on as totalled_on,
+        'all' as scope,
         'reported_cost_usd' as measure,
         sum(reported_cost_usd) as control_quantity
     from {{ ref('stg_langfuse__daily_metrics') }}
@@ -23,6 +25,7 @@ with unioned as (
     select
         source_instance,
         cast(period_start_at as date) as totalled_on,
+        'all' as scope,
         'reported_cost_usd' as measure,
         sum(reported_cost_usd) as control_quantity
     from {{ ref('stg_openrouter__account_hours') }}
@@ -33,16 +36,19 @@ with unioned as (
     select
         source_instance,
         usage_on as totalled_on,
+        service_type as scope,
         'credits' as measure,
         sum(credits_used) as control_quantity
     from {{ ref('stg_snowflake_cortex__metering_daily') }}
     group by
         source_instance,
-        usage_on
+        usage_on,
+        service_type
     union all
     select
         source_instance,
         usage_on as totalled_on,
+        'all' as scope,
         'credits' as measure,
         sum(quantity) as control_quantity
     from {{ ref('stg_agentforce__daily_consumption') }}
@@ -55,6 +61,7 @@ with unioned as (
 select
     source_instance,
     totalled_on,
+    scope,
     measure,
     {{ money('control_quantity') }} as control_quantity
 from unioned
