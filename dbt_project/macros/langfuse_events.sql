@@ -95,12 +95,13 @@ paid as (
             when model_served like '%amazon.titan-%' then 'aws_bedrock'
         end as provider
     from renamed
-    where is_usage
 ),
 
 events as (
     select
         *,
+        -- A version without usage is none: it takes back what an earlier one said.
+        not is_usage as is_removed,
         'observability' as evidence_layer,
         'per_request' as fidelity,
         case when told_latency_ms >= 0 then told_latency_ms end as latency_ms,
@@ -132,7 +133,7 @@ select
         'reported_cost_usd', 'reported_cost_basis', 'token_convention', 'total_mismatch_tokens',
         'raw_workspace', 'raw_team', 'raw_user', 'raw_customer', 'raw_agent', 'raw_application',
         'raw_feature', 'raw_key_hash', 'raw_key_alias', 'tags', 'row_hash', 'load_id',
-        'source_locator', 'richness',
+        'source_locator', 'richness', 'is_removed',
     ]) }}
 from events
 {%- endmacro %}

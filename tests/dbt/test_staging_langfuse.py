@@ -101,13 +101,23 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def events(home: Path) -> dict[str, Event]:
     """Standard events from the API by the observation's id."""
-    found = events_of(home, "staging.stg_langfuse__observations")
-    return {event["source_record_id"].removeprefix("prj_demo_01:"): event for event in found}
+    return told(home, is_removed=False)
 
 
-def test_what_used_nothing_is_loaded_and_is_no_usage(home: Path, events: dict[str, Event]) -> None:
+def told(home: Path, *, is_removed: bool) -> dict[str, Event]:
+    return {
+        event["source_record_id"].removeprefix("prj_demo_01:"): event
+        for event in events_of(home, "staging.stg_langfuse__observations")
+        if event["is_removed"] == is_removed
+    }
+
+
+def test_what_used_nothing_is_loaded_and_takes_back_what_an_earlier_version_said(
+    home: Path, events: dict[str, Event]
+) -> None:
     raw = {row["id"] for row in events_of(home, "raw_langfuse.observations")}
-    assert raw - events.keys() == {AGENT, "step", "event", "failed span"}
+    assert told(home, is_removed=True).keys() == {AGENT, "step", "event", "failed span"}
+    assert raw == events.keys() | told(home, is_removed=True).keys()
     assert len(raw) == 6 + len(MADE_UP)
 
 
@@ -244,6 +254,7 @@ def test_exported_rows_are_the_same_acts_and_the_later_update_is_richer(
     export = {
         event["source_record_id"].removeprefix("prj_demo_01:"): event
         for event in events_of(home, "staging.stg_langfuse__blob_export")
+        if not event["is_removed"]
     }
     assert export.keys() == {"call", "only exported"}
     assert export["call"]["usage_key"] == events["call"]["usage_key"]
