@@ -31,6 +31,15 @@ _WHOLE_BATCH_ROWS = 10
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A record that was set aside before it was stored: the column, the reason, and its hash."""
+
+    column_name: str | None
+    reason: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Batch:
     """One fetched batch as three tables: rows that fit, rows that do not, and the count of both."""
 
@@ -86,6 +95,9 @@ def split(
     rejected: list[tuple[str, str, str | None, str]] = []
     unknown = 0
     for locator, record in records:
+        if isinstance(record, Refused):
+            rejected.append((locator, record.sha256, record.column_name, record.reason))
+            continue
         if not isinstance(record, dict):
             rejected.append((locator, sha256_of(record), None, "not_an_object"))
             continue

@@ -16,6 +16,8 @@ from ingestion import (
     bedrock,
     litellm,
 )
+from ingestion.collector import sources as pushing
+from ingestion.collector import tables as collector_tables
 from ingestion.contracts import Contract
 from ingestion.source_config import SourceConfig
 
@@ -33,6 +35,9 @@ class System:
 
 SYSTEMS: dict[str, System] = {
     "bedrock": System(bedrock.BedrockSource, bedrock.bedrock_source, bedrock.CONTRACTS),
+    # Nothing is read from a sender: what it pushes is drained from the collector's spool.
+    "collector": System(pushing.CollectorSource, None, collector_tables.CONTRACTS),
+    "otel": System(pushing.OtelSource, None, ()),
     "litellm": System(litellm.LiteLLMSource, litellm.litellm_source, litellm.CONTRACTS),
 }
 

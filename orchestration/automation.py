@@ -34,6 +34,8 @@ def _daily(minute: int, *, reread: str = WEEKLY) -> Cadence:
 CADENCES: dict[str, Cadence] = {
     "litellm": _hourly(7),
     "bedrock": _hourly(17),
+    # Of the collector this is the safety net: a sensor wakes its load within seconds.
+    "collector": _hourly(27),
 }
 PRICES_CRON = "11 5 * * *"
 PASS_CRON = "45 * * * *"
@@ -42,6 +44,7 @@ TIMEZONE = "UTC"
 
 PASS_INTERVAL_SECONDS = 300
 WAKE_INTERVAL_SECONDS = 30
+SPOOL_INTERVAL_SECONDS = 10
 
 PRICES_FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=7), warn_window=timedelta(days=2)

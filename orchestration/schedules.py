@@ -58,6 +58,14 @@ def schedules(
             description="Public model prices, every day.",
         ),
         dg.ScheduleDefinition(
+            name="collector_hourly",
+            job=jobs.collector,
+            cron_schedule=CADENCES["collector"].load_cron,
+            execution_timezone=TIMEZONE,
+            default_status=default,
+            description="Safety net: what was pushed, every hour.",
+        ),
+        dg.ScheduleDefinition(
             name="pass_hourly",
             job=jobs.whole_pass,
             cron_schedule=PASS_CRON,

@@ -2,6 +2,7 @@
 
 import click
 
+from orchestration.cli.collector import collector
 from orchestration.cli.demo import demo
 from orchestration.cli.ops import ops
 from orchestration.cli.run import run
@@ -14,5 +15,5 @@ def main() -> None:
     """The open AI-cost platform for data teams."""
 
 
-for command in (demo, ops, run, sandbox, ui):
+for command in (collector, demo, ops, run, sandbox, ui):
     main.add_command(command)
