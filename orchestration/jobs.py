@@ -9,7 +9,6 @@ from ingestion.config_loader import Config
 from ingestion.source_config import SourceConfig
 from ingestion.systems import is_read
 
-
 COLLECTOR_GROUP = "raw/collector"
 LOAD_COLLECTOR_JOB = "load_collector_job"
 FAST_LANE_JOB = "fast_lane_job"

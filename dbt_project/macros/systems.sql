@@ -3,6 +3,10 @@
 {% macro systems() -%}
     {{ return({
         'bedrock': {'resources': ['invocations'], 'usage': ['invocations']},
+        'collector': {
+            'resources': ['events', 'spans', 'litellm_logs', 'inbox_events'],
+            'usage': ['events', 'spans', 'litellm_logs'],
+        },
         'litellm': {'resources': ['spend_logs'], 'usage': ['spend_logs']},
     }) }}
 {%- endmacro %}

@@ -7,7 +7,6 @@ run brought is removed from the spool by the next one, whose cursor, which comes
 destination, shows that it is there. So a kill on either side neither loses nor doubles a row.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -42,7 +41,7 @@ def collector_source(
     home: Path,
     sources: Sequence[SourceConfig],
     now: datetime,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str],
 ) -> Sequence[DltResource]:
     """All that was pushed since the last run, of every sender."""
     senders = {source.id: sender_of(source, {}) for source in push_sources(sources)}

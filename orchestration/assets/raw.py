@@ -1,5 +1,6 @@
 """Raw assets: one factory for the sources, and the two inputs of our own (config, prices)."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -165,7 +166,9 @@ def collector_assets(config: Config) -> dg.AssetsDefinition:
     """What was pushed, out of the collector's spool and the inbox; one pipeline for all senders."""
 
     def source() -> DltSource:
-        return collector_source(home=settings.home(), sources=config.sources, now=settings.now())
+        return collector_source(
+            home=settings.home(), sources=config.sources, now=settings.now(), environ=os.environ
+        )
 
     specs = build_dlt_asset_specs(
         dlt_source=source(),
