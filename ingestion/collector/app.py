@@ -20,14 +20,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ingestion.batches import Refused
 from ingestion.collector import auth, limits, otlp
 from ingestion.collector.bodies import JSON_TYPES, event_rows, log_rows, span_rows
 from ingestion.collector.events import NamesAnotherSource
 from ingestion.collector.limits import Refusal
 from ingestion.collector.metrics import Metrics
 from ingestion.collector.sources import EVENTS, LITELLM_LOGS, PUSHES, SPANS
-from ingestion.collector.spool import Entry, Replayed, Row, Spool, SpoolFull, held, spool_path
+from ingestion.collector.spool import Entry, Replayed, Spool, SpoolFull, held, spool_path
+from ingestion.collector.stored import Taken
+from ingestion.collector.values import TooDeep
 
 SPOOL_BYTES = 2_000_000_000
 # From this size on a body is read beside the others, not before them.
@@ -36,7 +37,7 @@ _NOT_METERED = "not metered: usage is taken from spans, sent to /v1/traces"
 
 Clock = Callable[[], datetime]
 # From body, content type, sender and pepper to rows; raises Refusal.
-Reader = Callable[[bytes, str, auth.Sender, bytes], list[Row]]
+Reader = Callable[[bytes, str, auth.Sender, bytes], Taken]
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,11 @@ class Collector:
             if sender is None:
                 sender, delivery = self._by_signature(request, body)
                 _may(sender, intake, content_type)
-            read = partial(self._rows, body, request.headers, intake, sender)
-            rows = await run_in_threadpool(read) if len(body) > _LARGE_BYTES else read()
-            if rows or delivery:
-                await self._store(intake.kind, sender, rows, delivery)
-        return self._taken(intake, sender, rows, content_type)
+            read = partial(self._read, body, request.headers, intake, sender)
+            taken = await run_in_threadpool(read) if len(body) > _LARGE_BYTES else read()
+            if taken.rows_count or delivery:
+                await self._store(intake.kind, sender, taken, delivery)
+        return self._answer(intake, sender, taken, content_type)
 
     def _by_token(self, request: Request) -> auth.Sender | None:
         """The sender by its token; None where the request is signed instead."""
@@ -147,9 +148,9 @@ class Collector:
             raise Refusal(401, "unknown_signature")
         return found
 
-    def _rows(
+    def _read(
         self, body: bytes, headers: Mapping[str, str], intake: Intake, sender: auth.Sender
-    ) -> list[Row]:
+    ) -> Taken:
         unpacked = limits.unpacked(
             body,
             encoding=headers.get("content-encoding", "").strip().lower(),
@@ -158,17 +159,19 @@ class Collector:
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
             return intake.read(unpacked, content_type, sender, self._pepper)
+        except TooDeep:
+            raise Refusal(400, "too_deep") from None
         except NamesAnotherSource:
             raise Refusal(403, "another_source") from None
         except otlp.NotOtlp:
             raise Refusal(400, "not_otlp") from None
 
     async def _store(
-        self, kind: str, sender: auth.Sender, rows: list[Row], delivery: auth.Delivery | None
+        self, kind: str, sender: auth.Sender, taken: Taken, delivery: auth.Delivery | None
     ) -> None:
         if self._spool is None:
             raise Refusal(503, "not_started")
-        entry = Entry(kind, sender.instance, self._clock(), rows, delivery)
+        entry = Entry(kind, sender.instance, self._clock(), taken, delivery)
         try:
             await self._spool.write(entry)
         except SpoolFull:
@@ -176,24 +179,23 @@ class Collector:
         except Replayed:
             raise Refusal(401, "replayed") from None
 
-    def _taken(
-        self, intake: Intake, sender: auth.Sender, rows: list[Row], content_type: str
+    def _answer(
+        self, intake: Intake, sender: auth.Sender, taken: Taken, content_type: str
     ) -> Response:
         """What was taken, and what of it is not metered and why."""
-        refusals = [row for row in rows if isinstance(row, Refused)]
         labels = {"kind": intake.kind, "source": sender.instance}
-        self._metrics.count("rows", len(rows) - len(refusals), **labels)
-        for refusal in refusals:
+        accepted = taken.rows_count - len(taken.refusals)
+        self._metrics.count("rows", accepted, **labels)
+        for _, refusal in taken.refusals:
             self._metrics.count("set_aside", **labels, reason=refusal.reason)
         if intake.is_otlp:
-            body = otlp.answer(content_type, refusals=refusals)
+            body = otlp.answer(content_type, refusals=[refusal for _, refusal in taken.refusals])
             return Response(body, media_type=content_type)
         told = [
-            {"record": position, "field": row.column_name, "reason": row.reason}
-            for position, row in enumerate(rows)
-            if isinstance(row, Refused)
+            {"record": position, "field": refusal.column_name, "reason": refusal.reason}
+            for position, refusal in taken.refusals[:100]
         ]
-        body = orjson.dumps({"accepted": len(rows) - len(told), "set_aside": told[:100]})
+        body = orjson.dumps({"accepted": accepted, "set_aside": told})
         return Response(body, status_code=202, media_type=otlp.JSON)
 
     async def _drop(self, request: Request, intake: Intake) -> Response:

@@ -7,25 +7,39 @@ disk. A raw key is kept as its HMAC and its last four characters.
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from ingestion.batches import Refused
-from ingestion.collector.values import Misfit, amount, hash_of, moment, refused, tags, text, whole
+from ingestion.collector.values import (
+    Misfit,
+    amount,
+    hash_of,
+    moment,
+    refuse_deep,
+    refused,
+    tags,
+    text,
+    whole,
+)
 from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME, Column, Contract
+from ingestion.source_config import EvidenceLayer
 
 EVENT_NAME = "ai.usage"
 _ALIAS_FROM = 12
-_COUNTS = (
+_SHORT, _LARGE = 2_000, 2**53
+COUNTS = (
     "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cache_write_tokens",
     "cache_write_5m_tokens", "cache_write_30m_tokens", "cache_write_1h_tokens",
     "cache_write_12h_tokens", "audio_input_tokens", "audio_output_tokens",
 )  # fmt: skip
-_AMOUNTS = ("quantity", "reported_cost")
-_TEXTS = (
+AMOUNTS = ("quantity", "reported_cost")
+TEXTS = (
     "event_id", "request_id", "provider", "model", "operation", "service_tier", "region", "unit",
     "session_id", "trace_id", "raw_organization", "raw_workspace", "raw_team", "raw_user",
     "raw_customer", "agent_id", "raw_application", "raw_feature",
 )  # fmt: skip
+MEASURES = frozenset({*COUNTS, *AMOUNTS})
+LAYERS = get_args(EvidenceLayer)
 _STATUSES = {
     "ok": "ok", "success": "ok", "succeeded": "ok",
     "error": "error", "failure": "error", "failed": "error",
@@ -49,14 +63,14 @@ def _status(value: Any) -> str:
 
 
 _CLEAN: Mapping[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(_COUNTS, whole),
-    **dict.fromkeys(_AMOUNTS, amount),
-    **dict.fromkeys(_TEXTS, text),
+    **dict.fromkeys(COUNTS, whole),
+    **dict.fromkeys(AMOUNTS, amount),
+    **dict.fromkeys(TEXTS, text),
     "timestamp": moment,
     "external_customer_id": text,
     "status": _status,
     "fidelity": _one_of("per_request", "aggregate"),
-    "evidence_layer": _one_of("gateway", "observability", "provider_log", "saas", "invoice"),
+    "evidence_layer": _one_of(*LAYERS),
     "token_convention": _one_of("inclusive", "disjoint"),
     "tags": tags,
 }
@@ -67,25 +81,29 @@ class NamesAnotherSource(Exception):
 
 
 def event_row(
-    payload: Any, *, instance: str, evidence_layer: str, pepper: bytes
+    payload: Any, *, instance: str, evidence_layer: str, pepper: bytes, above: int = 0
 ) -> dict[str, Any] | Refused:
     """The columns of an event, bare or in a CloudEvents envelope; or why it is set aside.
 
-    Raises NamesAnotherSource where the event names a source that is not the sender's.
+    `above` is how many levels of JSON it stands in. Raises NamesAnotherSource where the event names
+    a source that is not the sender's, TooDeep where it is nested beyond what is read.
     """
     event = payload
     if isinstance(payload, dict) and "specversion" in payload and "data" in payload:
-        event = payload["data"]
+        refuse_deep(payload, above=above)
+        event, above = payload["data"], above + 1
         if isinstance(event, dict):
             event = {"event_id": payload.get("id"), "timestamp": payload.get("time")} | {
                 name: value for name, value in event.items() if value is not None
             }
     if not isinstance(event, dict):
+        refuse_deep(payload, above=above)
         return refused(payload, None, "not_an_object")
     if event.get("source") not in (None, "", instance, "collector"):
         raise NamesAnotherSource
     properties = event.get("properties") or {}
     if not isinstance(properties, dict):
+        refuse_deep(properties, above=above + 1)
         return refused(payload, "properties", "not_an_object")
     if event.get("event_name") not in (None, EVENT_NAME):
         return refused(payload, "event_name", "unknown_value")
@@ -93,6 +111,16 @@ def event_row(
     for fields in (properties, event):
         for name, value in fields.items():
             clean = _CLEAN.get(name)
+            # What nearly every event holds is taken at once: a hundred of them wait for it.
+            if clean is text and type(value) is str and 0 < len(value) < _SHORT:
+                if value.isprintable():
+                    row[name] = value
+                    continue
+            elif clean is whole and type(value) is int and 0 <= value < _LARGE:
+                row[name] = value
+                continue
+            if type(value) in (dict, list) and value is not properties:
+                refuse_deep(value, above=above + (2 if fields is properties else 1))
             if clean is None or value is None or value == "":
                 continue
             try:
@@ -110,7 +138,7 @@ def _completed(
     """The row with its customer, its key and its identity, if it says what was used and when."""
     if "timestamp" not in row:
         return refused(payload, "timestamp", "missing")
-    if not row.keys() & {*_COUNTS, *_AMOUNTS} and row.get("status") != "error":
+    if MEASURES.isdisjoint(row) and row.get("status") != "error":
         return refused(payload, None, "no_usage")
     row["occurred_at"] = row.pop("timestamp")
     customer = row.pop("external_customer_id", None)
@@ -139,9 +167,9 @@ _COLUMNS = (
     Column("fidelity", TEXT),
     Column("token_convention", TEXT),
     Column("status", TEXT),
-    *(Column(name, INTEGER) for name in _COUNTS),
-    *(Column(name, MONEY) for name in _AMOUNTS),
-    *(Column(name, TEXT) for name in _TEXTS if name not in ("event_id", "request_id")),
+    *(Column(name, INTEGER) for name in COUNTS),
+    *(Column(name, MONEY) for name in AMOUNTS),
+    *(Column(name, TEXT) for name in TEXTS if name not in ("event_id", "request_id")),
     Column("raw_key_hash", TEXT),
     Column("raw_key_alias", TEXT),
     Column("tags", TEXT),

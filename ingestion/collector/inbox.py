@@ -16,8 +16,8 @@ from typing import Any
 from ingestion.batches import Refused
 from ingestion.collector.auth import Sender
 from ingestion.collector.events import NamesAnotherSource, event_row
-from ingestion.collector.spool import Row
-from ingestion.collector.values import refused
+from ingestion.collector.stored import Row
+from ingestion.collector.values import TooDeep, refused
 from ingestion.json_text import decode_json
 
 MOST_FILE_BYTES = 4_000_000_000
@@ -111,6 +111,8 @@ def _row(line: bytes, sender: Sender, pepper: bytes) -> Row:
         )
     except NamesAnotherSource:
         return refused(event, "source", "another_source")
+    except TooDeep:
+        return Refused(column_name=None, reason="too_deep", sha256=digest)
 
 
 def _lines(path: Path) -> Iterator[bytes]:

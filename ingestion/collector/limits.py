@@ -1,9 +1,8 @@
-"""How much of a request is taken: bytes as sent and unpacked, depth, and all requests at once."""
+"""How much of a request is taken: bytes as sent, bytes unpacked, all requests at once."""
 
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from starlette.requests import Request
 
@@ -11,7 +10,6 @@ MB = 1_000_000
 EVENTS_BYTES, EVENTS_COUNT = 1 * MB, 1_000
 BATCH_BYTES = 20 * MB
 UNPACKED_TIMES = 10
-DEPTH = 20
 # Bodies that are read or wait for the disk at one time.
 WAITING_BYTES = 256 * MB
 RETRY_AFTER_SECONDS = 5
@@ -89,18 +87,3 @@ def unpacked(body: bytes, *, encoding: str, most: int) -> bytes:
     if not unzip.eof:
         raise Refusal(400, "not_gzip")
     return b"".join(chunks)
-
-
-def refuse_deep(value: Any) -> None:
-    """400 where the value is nested deeper than twenty levels."""
-    level = [value] if type(value) in (dict, list) else []
-    for _ in range(DEPTH):
-        level = [
-            child
-            for each in level
-            for child in (each.values() if type(each) is dict else each)
-            if type(child) in (dict, list)
-        ]
-        if not level:
-            return
-    raise Refusal(400, "too_deep")

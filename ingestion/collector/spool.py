@@ -10,18 +10,15 @@ import queue
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import orjson
-
-from ingestion.batches import Refused
 from ingestion.checkpoints import checkpoint
 from ingestion.collector.auth import SKEW_SECONDS, Delivery
+from ingestion.collector.stored import Row, Taken, rows_in
 
 _MOST_A_COMMIT = 256
 _REMOVED_AT_ONCE = 1_000
@@ -34,7 +31,7 @@ create table if not exists entries (
     source_instance text not null,
     received_at text not null,
     rows_count integer not null,
-    rows_json blob not null
+    content blob not null
 );
 create table if not exists deliveries (
     source_instance text not null,
@@ -44,11 +41,9 @@ create table if not exists deliveries (
 ) without rowid;
 """
 _INSERT = (
-    "insert into entries (kind, source_instance, received_at, rows_count, rows_json)"
+    "insert into entries (kind, source_instance, received_at, rows_count, content)"
     " values (?, ?, ?, ?, ?)"
 )
-
-Row = dict[str, Any] | Refused
 
 
 class SpoolFull(Exception):
@@ -61,12 +56,12 @@ class Replayed(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """The rows of one request, and the signed delivery they came with, if any."""
+    """What one request brought, and the signed delivery it came with, if any."""
 
     kind: str
     source_instance: str
     received_at: datetime
-    rows: Sequence[Row]
+    taken: Taken
     delivery: Delivery | None = None
 
 
@@ -95,9 +90,8 @@ class Spool:
 
     async def write(self, entry: Entry) -> None:
         """Returns once the entry is on disk; raises SpoolFull or Replayed where it is not."""
-        body = orjson.dumps([_stored(row) for row in entry.rows])
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.put(_Ticket(entry, body, future))
+        self._waiting.put(_Ticket(entry, future))
         await future
 
     def close(self) -> None:
@@ -154,12 +148,7 @@ class Spool:
 @dataclass(frozen=True)
 class _Ticket:
     entry: Entry
-    body: bytes
     future: "asyncio.Future[None]"
-
-
-def _stored(row: Row) -> Any:
-    return [row.column_name, row.reason, row.sha256] if isinstance(row, Refused) else row
 
 
 def _insert(connection: sqlite3.Connection, ticket: _Ticket) -> Exception | None:
@@ -175,9 +164,10 @@ def _insert(connection: sqlite3.Connection, ticket: _Ticket) -> Exception | None
         )
         if taken.rowcount == 0:
             return Replayed()
-    if entry.rows:
+    if entry.taken.rows_count:
         received_at = entry.received_at.astimezone(UTC).isoformat()
-        values = (entry.kind, entry.source_instance, received_at, len(entry.rows), ticket.body)
+        count, content = entry.taken.rows_count, entry.taken.content
+        values = (entry.kind, entry.source_instance, received_at, count, content)
         connection.execute(_INSERT, values)
     return None
 
@@ -252,14 +242,13 @@ def rows_after(
     """Where each row stands, and the row, in the order of their coming."""
     with closing(_reader(path)) as connection:
         entries = connection.execute(
-            "select sequence, rows_json from entries where sequence > ? and sequence <= ?"
+            "select sequence, content from entries where sequence > ? and sequence <= ?"
             " and kind = ? and source_instance = ? order by sequence",
             (after, up_to, kind, source_instance),
         )
-        for sequence, body in entries:
-            for position, row in enumerate(orjson.loads(body), start=1):
-                stored = row if isinstance(row, dict) else Refused(*row)
-                yield f"spool {sequence:012} record {position:06}", stored
+        for sequence, content in entries:
+            for position, row in enumerate(rows_in(content, instance=source_instance), start=1):
+                yield f"spool {sequence:012} record {position:06}", row
 
 
 def instances_after(path: Path, *, kind: str, after: int, up_to: int) -> list[str]:

@@ -16,14 +16,36 @@ from ingestion.json_text import tags_text
 from ingestion.times import epoch_text
 
 MAX_TEXT_BYTES = 8192
+DEPTH = 20
+_NESTED = (dict, list)
 _MAX_INTEGER = 2**63 - 1
 _EXACT_FLOAT = 2**53
+_PLAIN_LENGTHS = (20, 24, 27)
 _MONEY_LIMIT = Decimal("1e23")
 _MOST_TAGS, _TAG_NAME, _TAG_VALUE = 64, 128, 256
 
 
 class Misfit(Exception):
     """A value that is not what its field declares; the message says why, in a word."""
+
+
+class TooDeep(Exception):
+    """A value that is nested deeper than twenty levels."""
+
+
+def refuse_deep(value: Any, *, above: int = 0) -> None:
+    """Raises TooDeep where the value, with so many levels above it, is nested too deeply."""
+    level = [value] if type(value) in _NESTED else []
+    for _ in range(DEPTH - above):
+        level = [
+            child
+            for each in level
+            for child in (each.values() if type(each) is dict else each)
+            if type(child) in _NESTED
+        ]
+        if not level:
+            return
+    raise TooDeep
 
 
 def refused(record: Any, column: str | None, reason: str) -> Refused:
@@ -95,6 +117,13 @@ def text(value: Any) -> str | None:
 
 def moment(value: Any) -> str:
     """A time as ISO 8601 in UTC, from text with a zone or an epoch number."""
+    if type(value) is str and len(value) in _PLAIN_LENGTHS and value[7] + value[10] == "-T":
+        try:
+            # As it stands: 2026-11-24T10:00:00Z, with milliseconds or microseconds.
+            if value[-1] == "Z" and datetime.fromisoformat(value):
+                return value
+        except ValueError:
+            raise Misfit("not_a_time_with_zone") from None
     value = epoch_text(value)
     if not isinstance(value, str):
         raise Misfit("not_a_time_with_zone")
@@ -110,6 +139,8 @@ def moment(value: Any) -> str:
 def tags(value: Any) -> str | None:
     """Tags as a JSON object of strings: of a list, `k=v` becomes k: v, any other tag: "true"."""
     found: dict[str, str] = {}
+    if type(value) is dict and len(value) <= _MOST_TAGS and all(map(_is_plain, value.items())):
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode() if value else None
     if isinstance(value, list):
         for tag in value[:_MOST_TAGS]:
             if isinstance(tag, str):
@@ -124,6 +155,17 @@ def tags(value: Any) -> str | None:
     else:
         raise Misfit("not_an_object")
     return tags_text(found)
+
+
+def _is_plain(tag: tuple[Any, Any]) -> bool:
+    name, value = tag
+    return (
+        type(value) is str
+        and 0 < len(name) <= _TAG_NAME
+        and len(value) <= _TAG_VALUE
+        and name.isprintable()
+        and value.isprintable()
+    )
 
 
 def _keep(found: dict[str, str], name: str, value: str) -> None:
