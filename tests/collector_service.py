@@ -28,7 +28,12 @@ from ingestion.source_config import SourceConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-APP_TOKEN, OTHER_TOKEN, OTEL_TOKEN, LITELLM_TOKEN = "tok-app", "tok-other", "tok-otel", "tok-litellm"
+APP_TOKEN, OTHER_TOKEN, OTEL_TOKEN, LITELLM_TOKEN = (
+    "tok-app",
+    "tok-other",
+    "tok-otel",
+    "tok-litellm",
+)
 SECRET = "whsec_" + "c2lnbmVkLWJ5LXRoZS1zaWduZXItMDEyMzQ1"
 SOURCES: Sequence[SourceConfig] = (
     CollectorSource(

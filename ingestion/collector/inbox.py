@@ -21,7 +21,7 @@ from ingestion.collector.values import TooDeep, refused
 from ingestion.json_text import decode_json
 
 MOST_FILE_BYTES = 4_000_000_000
-MOST_RATIO = 200
+MOST_RATIO, LEAST_BYTES = 200, 20_000_000
 MOST_LINE_BYTES = 1_000_000
 _CHUNK_BYTES = 1 << 20
 _SUFFIXES = (".ndjson", ".ndjson.gz")
@@ -134,7 +134,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 
 def _unpacked(path: Path) -> Iterator[bytes]:
-    most = min(MOST_FILE_BYTES, path.stat().st_size * MOST_RATIO)
+    most = min(MOST_FILE_BYTES, max(LEAST_BYTES, path.stat().st_size * MOST_RATIO))
     unzip, size = zlib.decompressobj(wbits=31), 0
     for packed in _chunks(path):
         rest = packed
