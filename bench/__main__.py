@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import b01_pricing, b02_peer, b10_definitions
+from bench import b01_pricing, b02_peer, b08_collector, b10_definitions
 from bench.measure import Figure, machine, versions
 from bench.warehouse import make_warehouse
 
@@ -57,12 +57,21 @@ def _measured(home: Path, *, rows: int, rounds: int, console: Console) -> list[F
     priced = b01_pricing.measure(prices, rows=rows, rounds=rounds or b01_pricing.ROUNDS)
     console.print("B2 the peer ...")
     peer = b02_peer.measure(prices, priced=priced)
+    console.print("B8 the collector ...")
+    pushed = home / "pushed"
+    pushed.mkdir()
+    collected = b08_collector.measure(
+        pushed,
+        rounds=rounds or b08_collector.ROUNDS,
+        batches=min(b08_collector.BATCHES, max(10, rows // 10_000)),
+    )
     console.print("B10 loading the definitions ...")
     definitions = home / "definitions"
     definitions.mkdir()
     return [
         priced,
         peer,
+        collected,
         b10_definitions.measure(definitions, rounds=rounds or b10_definitions.ROUNDS),
     ]
 

@@ -32,7 +32,7 @@ _TOKEN = "bench-token"
 _INSTANCE = "bench"
 
 
-def measure(home: Path, *, rounds: int, batches: int = BATCHES) -> Figure:
+def measure(home: Path, *, rounds: int, batches: int) -> Figure:
     """The ratio of the median rates over interleaved server processes."""
     stored: list[float] = []
     dropped: list[float] = []

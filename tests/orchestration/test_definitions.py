@@ -130,7 +130,7 @@ def test_everything_that_writes_the_warehouse_shares_one_pool(
         if isinstance(assets, dg.AssetsDefinition) and assets.is_executable
     }
     writers = {name for name in pools if name.startswith(("load_", "build_", "published__"))}
-    assert len(writers) == 8
+    assert len(writers) == 9
     assert {pools[name] for name in writers | {"mirror_ops"}} == {"duckdb"}
 
 
