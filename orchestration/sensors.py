@@ -7,7 +7,7 @@ import dagster as dg
 from sqlalchemy import and_, func, or_, select
 
 from ingestion.collector import inbox
-from ingestion.collector.spool import held, spool_path
+from ingestion.collector.spool import newest, spool_path
 from orchestration import settings
 from orchestration.automation import (
     PASS_INTERVAL_SECONDS,
@@ -80,13 +80,13 @@ def spool_sensor(job: Any) -> dg.SensorDefinition:
 
 def _pushed() -> str | None:
     """A word for what lies in the spool and in the inbox; None where there is nothing."""
-    spool = held(spool_path(settings.home()))
+    spool = newest(spool_path(settings.home()))
     files = [
         (path.parent.name, path.name, stat.st_size, stat.st_mtime_ns)
         for path in inbox.listed(settings.home())
         for stat in (path.stat(),)
     ]
-    if (spool is None or not spool.entries_count) and not files:
+    if (spool is None or not spool.last_sequence) and not files:
         return None
     last = f"{spool.spool_id}-{spool.last_sequence}" if spool else ""
     return hashlib.sha256(f"{last} {files}".encode()).hexdigest()[:32]

@@ -63,25 +63,25 @@ def _spooled(
 ) -> Iterator[Batch]:
     """A batch or more a sender of what came after the cursor; then moves the cursor."""
     path, kind = spool.spool_path(home), contract.resource
-    held = spool.held(path)
+    newest = spool.newest(path)
     asked = {each.instance for each in senders.values() if kind in PUSHES[each.system]}
-    if held is not None:
+    if newest is not None:
         # Sequences of another spool say nothing about this one: a new file starts at 1 again.
         cursors = dlt.current.source_state().setdefault("cursors", {})
-        cursor = cursors.get(held.spool_id, {}).get(kind, 0)
+        cursor = cursors.get(newest.spool_id, {}).get(kind, 0)
         spool.remove_loaded(path, kind=kind, loaded_up_to=cursor)
-        found = spool.instances_after(path, kind=kind, after=cursor, up_to=held.last_sequence)
+        found = spool.instances_after(path, kind=kind, after=cursor, up_to=newest.last_sequence)
         for instance in found:
             rows = spool.rows_after(
                 path,
                 kind=kind,
                 after=cursor,
-                up_to=held.last_sequence,
+                up_to=newest.last_sequence,
                 source_instance=instance,
             )
             yield from _batches(rows, contract, instance=instance, now=now)
         asked -= set(found)
-        cursors.setdefault(held.spool_id, {})[kind] = max(cursor, held.last_sequence)
+        cursors.setdefault(newest.spool_id, {})[kind] = max(cursor, newest.last_sequence)
     # That a sender had nothing new is a fact as well.
     for instance in sorted(asked):
         yield split([], contract=contract, source_instance=instance, extracted_at=now)

@@ -80,11 +80,15 @@ class Spool:
         self._waiting: queue.SimpleQueue[_Ticket | None] = queue.SimpleQueue()
         path.touch(mode=0o600)
         with closing(self._connect()) as connection:
-            connection.executescript(_TABLES)
+            connection.execute("begin immediate")
+            for statement in _TABLES.split(";"):
+                connection.execute(statement)
+            # Sequences of another spool say nothing about this one: it has a name of its own.
             connection.execute(
                 "insert into spool select ? where not exists (select 1 from spool)",
                 (uuid.uuid4().hex,),
             )
+            connection.execute("commit")
         self._thread = threading.Thread(target=self._write_on, name="spool", daemon=True)
         self._thread.start()
 
@@ -190,15 +194,33 @@ def _size_of(connection: sqlite3.Connection) -> int:
 
 
 @dataclass(frozen=True)
-class Held:
-    """What the spool holds now."""
+class Newest:
+    """Which spool it is, and the last sequence in it; 0 where it is empty."""
 
     spool_id: str
     last_sequence: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the spool holds now."""
+
     entries_count: int
     rows_count: int
     size_bytes: int
     oldest_received_at: datetime | None
+
+
+def newest(path: Path) -> Newest | None:
+    """What came last; None where there is no spool."""
+    if not path.exists():
+        return None
+    with closing(_reader(path)) as connection:
+        if not _is_made(connection):
+            return None
+        [spool_id] = connection.execute("select spool_id from spool").fetchone()
+        [last] = connection.execute("select coalesce(max(sequence), 0) from entries").fetchone()
+        return Newest(spool_id, last)
 
 
 def held(path: Path) -> Held | None:
@@ -206,16 +228,12 @@ def held(path: Path) -> Held | None:
     if not path.exists():
         return None
     with closing(_reader(path)) as connection:
-        spool_id = spool_id_of(connection)
-        if spool_id is None:
+        if not _is_made(connection):
             return None
-        last, count, rows, oldest = connection.execute(
-            "select coalesce(max(sequence), 0), count(*), coalesce(sum(rows_count), 0),"
-            " min(received_at) from entries"
+        count, rows, oldest = connection.execute(
+            "select count(*), coalesce(sum(rows_count), 0), min(received_at) from entries"
         ).fetchone()
         return Held(
-            spool_id=spool_id,
-            last_sequence=last,
             entries_count=count,
             rows_count=rows,
             size_bytes=_size_of(connection),
@@ -227,13 +245,10 @@ def _reader(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_WAIT_SECONDS)
 
 
-def spool_id_of(connection: sqlite3.Connection) -> str | None:
-    """Which spool this is: sequences of another one say nothing about it."""
-    try:
-        row = connection.execute("select spool_id from spool").fetchone()
-    except sqlite3.OperationalError:
-        return None  # just created, its tables are still to come
-    return str(row[0]) if row else None
+def _is_made(connection: sqlite3.Connection) -> bool:
+    """Whether its tables are there: they are made together, just after the file."""
+    tables = connection.execute("select count(*) from sqlite_schema where name = 'deliveries'")
+    return bool(tables.fetchone()[0])
 
 
 def rows_after(
