@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,6 @@ class Service:
     url: str
     home: Path
     now: datetime = NOW
-    headers: dict[str, str] = field(default_factory=dict)
 
     def post(
         self, path: str, body: Any, *, token: str | None = APP_TOKEN, **headers: str
