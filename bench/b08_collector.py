@@ -1,8 +1,9 @@
 """B8: events the collector acknowledges a second, against the same server storing nothing.
 
 Two client processes post batches of 100 over eight connections each, as fast as they are answered.
-The reference is the same server process: it reads the body and answers 204. Afterwards the spool is
-drained, and every event that was acknowledged is looked for in the warehouse.
+The reference is the same server, which signs in, reads and checks, and answers 204 without storing;
+in the details stands a bare one too, which reads the body and does nothing else. Afterwards the
+spool is drained, and every event that was acknowledged is looked for in the warehouse.
 """
 
 import http.client
@@ -36,8 +37,10 @@ def measure(home: Path, *, rounds: int, batches: int) -> Figure:
     """The ratio of the median rates over interleaved server processes."""
     stored: list[float] = []
     dropped: list[float] = []
+    bare: list[float] = []
     for number in range(rounds):
-        dropped.append(_rate(home / f"none{number}", "drop", number, batches))
+        bare.append(_rate(home / "bare", "bare", number, batches))
+        dropped.append(_rate(home / "dropped", "drop", number, batches))
         stored.append(_rate(home / "kept", "store", number, batches))
     sent = rounds * CLIENTS * batches * BATCH_EVENTS
     rows, distinct = _drained(home / "kept")
@@ -56,6 +59,8 @@ def measure(home: Path, *, rounds: int, batches: int) -> Figure:
         note=f"{CLIENTS} client processes; {sent:,} events acknowledged, "
         f"{sent - distinct:,} lost, {rows - distinct:,} doubled in the warehouse",
         details={
+            "ratio_to_a_bare_server": middle(stored) / middle(bare),
+            "all_bare_rates": bare,
             "events_lost": sent - distinct,
             "events_doubled": rows - distinct,
             "all_rates": stored,
@@ -147,22 +152,28 @@ def _serve(home: Path, mode: str) -> None:
     from ingestion.collector.auth import senders_of
     from ingestion.collector.sources import CollectorSource
 
-    async def drop(request: Request) -> Response:
+    class Dropping(Collector):
+        async def _store(self, *_: Any) -> None:
+            """Nothing is written."""
+
+        def _answer(self, *_: Any) -> Response:
+            return Response(status_code=204)
+
+    async def bare(request: Request) -> Response:
         await request.body()
         return Response(status_code=204)
 
     source = CollectorSource(
         id=_INSTANCE, system="collector", evidence_layer="observability", push_token_env="T"
     )
-    service = Collector(
+    service = (Dropping if mode == "drop" else Collector)(
         home,
         senders=senders_of([source], {"T": _TOKEN}),
         pepper=b"bench",
         clock=lambda: datetime.now(UTC),
     )
-    app = service.app() if mode == "store" else Starlette(routes=[
-        Route("/v1/events", drop, methods=["POST"])
-    ])  # fmt: skip
+    routes = [Route("/v1/events", bare, methods=["POST"])]
+    app = Starlette(routes=routes) if mode == "bare" else service.app()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         sys.stdout.write(f"{listening.getsockname()[1]}\n")
         sys.stdout.flush()
