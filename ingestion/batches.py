@@ -31,7 +31,7 @@ _WHOLE_BATCH_ROWS = 10
 
 
 @dataclass(frozen=True)
-class Refused:
+class SetAside:
     """A record that was set aside before it was stored: the column, the reason, and its hash."""
 
     column_name: str | None
@@ -95,7 +95,7 @@ def split(
     rejected: list[tuple[str, str, str | None, str]] = []
     unknown = 0
     for locator, record in records:
-        if isinstance(record, Refused):
+        if isinstance(record, SetAside):
             rejected.append((locator, record.sha256, record.column_name, record.reason))
             continue
         if not isinstance(record, dict):

@@ -34,9 +34,9 @@ def _daily(minute: int, *, reread: str = WEEKLY) -> Cadence:
 CADENCES: dict[str, Cadence] = {
     "litellm": _hourly(7),
     "bedrock": _hourly(17),
-    # Of the collector this is the safety net: a sensor wakes its load within seconds.
-    "collector": _hourly(27),
 }
+# The safety net of what is pushed: a sensor wakes its load within seconds.
+COLLECTOR_CRON = "2 * * * *"
 PRICES_CRON = "11 5 * * *"
 PASS_CRON = "45 * * * *"
 OUTBOUND_CRON = "*/5 * * * *"
@@ -48,6 +48,9 @@ SPOOL_INTERVAL_SECONDS = 10
 
 PRICES_FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=7), warn_window=timedelta(days=2)
+)
+COLLECTOR_FRESHNESS = dg.FreshnessPolicy.time_window(
+    fail_window=timedelta(hours=6), warn_window=timedelta(hours=2)
 )
 MARTS_FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(hours=6), warn_window=timedelta(hours=2)

@@ -6,6 +6,7 @@ from ingestion.config_loader import Config
 from orchestration import settings
 from orchestration.automation import (
     CADENCES,
+    COLLECTOR_CRON,
     OUTBOUND_CRON,
     PASS_CRON,
     PRICES_CRON,
@@ -60,7 +61,7 @@ def schedules(
         dg.ScheduleDefinition(
             name="collector_hourly",
             job=jobs.collector,
-            cron_schedule=CADENCES["collector"].load_cron,
+            cron_schedule=COLLECTOR_CRON,
             execution_timezone=TIMEZONE,
             default_status=default,
             description="Safety net: what was pushed, every hour.",

@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
-from ingestion.batches import Refused
+from ingestion.batches import SetAside
 from ingestion.collector.values import (
     Misfit,
     amount,
@@ -82,7 +82,7 @@ class NamesAnotherSource(Exception):
 
 def event_row(
     payload: Any, *, instance: str, evidence_layer: str, pepper: bytes, above: int = 0
-) -> dict[str, Any] | Refused:
+) -> dict[str, Any] | SetAside:
     """The columns of an event, bare or in a CloudEvents envelope; or why it is set aside.
 
     `above` is how many levels of JSON it stands in. Raises NamesAnotherSource where the event names
@@ -134,7 +134,7 @@ def event_row(
 
 def _completed(
     row: dict[str, Any], raw_key: Any, payload: Any, pepper: bytes
-) -> dict[str, Any] | Refused:
+) -> dict[str, Any] | SetAside:
     """The row with its customer, its key and its identity, if it says what was used and when."""
     if "timestamp" not in row:
         return refused(payload, "timestamp", "missing")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ingestion.batches import Refused
+from ingestion.batches import SetAside
 from ingestion.collector.auth import Sender
 from ingestion.collector.events import NamesAnotherSource, event_row
 from ingestion.collector.stored import Row
@@ -90,18 +90,18 @@ def rows_of(file: InboxFile, *, sender: Sender, pepper: bytes) -> Iterator[tuple
                 yield f"inbox {file.name} line {number:09}", _row(line, sender, pepper)
     except (_TooMuch, zlib.error, EOFError) as error:
         reason = "too_large" if isinstance(error, _TooMuch) else "not_gzip"
-        rest = Refused(column_name=None, reason=reason, sha256=file.sha256)
+        rest = SetAside(column_name=None, reason=reason, sha256=file.sha256)
         yield f"inbox {file.name} after line {number:09}", rest
 
 
 def _row(line: bytes, sender: Sender, pepper: bytes) -> Row:
     digest = hashlib.sha256(line).hexdigest()
     if len(line) > MOST_LINE_BYTES:
-        return Refused(column_name=None, reason="too_long", sha256=digest)
+        return SetAside(column_name=None, reason="too_long", sha256=digest)
     try:
         event: Any = decode_json(line)
     except ValueError:
-        return Refused(column_name=None, reason="not_json", sha256=digest)
+        return SetAside(column_name=None, reason="not_json", sha256=digest)
     try:
         return event_row(
             event,
@@ -112,7 +112,7 @@ def _row(line: bytes, sender: Sender, pepper: bytes) -> Row:
     except NamesAnotherSource:
         return refused(event, "source", "another_source")
     except TooDeep:
-        return Refused(column_name=None, reason="too_deep", sha256=digest)
+        return SetAside(column_name=None, reason="too_deep", sha256=digest)
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ Content (`messages`, `response`, `model_parameters`, error texts) is never picke
 from collections.abc import Mapping
 from typing import Any
 
-from ingestion.batches import Refused
+from ingestion.batches import SetAside
 from ingestion.collector.events import contract_of, key_hash
 from ingestion.collector.values import Misfit, amount, moment, refused, text, whole
 from ingestion.contracts import INTEGER, MONEY, UTC_TIME
@@ -19,7 +19,7 @@ _CLEAN = {MONEY: amount, INTEGER: whole, UTC_TIME: moment}
 _RETRIES = "x-litellm-attempted-retries"
 
 
-def log_row(payload: Any, *, pepper: bytes) -> dict[str, Any] | Refused:
+def log_row(payload: Any, *, pepper: bytes) -> dict[str, Any] | SetAside:
     """The columns of a logged call, or why it is set aside."""
     if not isinstance(payload, dict):
         return refused(payload, None, "not_an_object")

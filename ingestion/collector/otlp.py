@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from ingestion.batches import Refused
+from ingestion.batches import SetAside
 from ingestion.collector.spans import Span, is_wanted
 from ingestion.json_text import decode_json
 
@@ -107,7 +107,7 @@ def spans_of(body: bytes, content_type: str, check: Callable[[Any], None]) -> li
     return list(spans_of_json(value))
 
 
-def answer(content_type: str, *, refusals: list[Refused], warning: str = "") -> bytes:
+def answer(content_type: str, *, refusals: list[SetAside], warning: str = "") -> bytes:
     """The body of a 200: empty where all was taken, else how many spans were not, and why."""
     message = _explained(refusals) if refusals else warning
     if content_type == PROTOBUF:
@@ -126,7 +126,7 @@ def answer(content_type: str, *, refusals: list[Refused], warning: str = "") -> 
     return orjson.dumps({"partialSuccess": partial})
 
 
-def _explained(refusals: list[Refused]) -> str:
+def _explained(refusals: list[SetAside]) -> str:
     """How many spans were refused, and what is wrong with the first; never a value."""
     first = refusals[0]
     asked = {"negative": "must be >= 0", "not_an_integer": "must be an integer"}

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from ingestion.batches import Refused
+from ingestion.batches import SetAside
 from ingestion.collector.events import contract_of
 from ingestion.collector.values import Misfit, amount, refused, tags, text, whole
 from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME, Column
@@ -106,7 +106,7 @@ def is_wanted(name: str) -> bool:
 
 def span_row(
     span: Span, *, evidence_layer: str, convention: str | None
-) -> dict[str, Any] | Refused | None:
+) -> dict[str, Any] | SetAside | None:
     """The columns of a metered span; why it is refused; or None where it is not metered."""
     attributes = span.attributes
     operation = attributes.get(_OPERATION)

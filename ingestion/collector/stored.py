@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from ingestion.batches import Refused
+from ingestion.batches import SetAside
 from ingestion.collector.events import event_row
 
-Row = dict[str, Any] | Refused
+Row = dict[str, Any] | SetAside
 
 
 @dataclass(frozen=True)
@@ -17,17 +17,17 @@ class Taken:
     """What a request holds: how many records, those that are not metered, and what is written."""
 
     rows_count: int
-    refusals: Sequence[tuple[int, Refused]]
+    refusals: Sequence[tuple[int, SetAside]]
     content: bytes
 
 
 def taken(rows: Sequence[Row]) -> Taken:
     """Cleaned rows, as they are."""
     stored = [
-        [row.column_name, row.reason, row.sha256] if isinstance(row, Refused) else row
+        [row.column_name, row.reason, row.sha256] if isinstance(row, SetAside) else row
         for row in rows
     ]
-    refusals = [(n, row) for n, row in enumerate(rows) if isinstance(row, Refused)]
+    refusals = [(n, row) for n, row in enumerate(rows) if isinstance(row, SetAside)]
     return Taken(len(rows), refusals, orjson.dumps(stored))
 
 
@@ -42,7 +42,7 @@ def rows_in(content: bytes, *, instance: str) -> Iterator[Row]:
     stored = orjson.loads(content)
     if isinstance(stored, list):
         for row in stored:
-            yield row if isinstance(row, dict) else Refused(*row)
+            yield row if isinstance(row, dict) else SetAside(*row)
         return
     for event in stored["events"]:
         yield event_row(

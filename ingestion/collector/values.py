@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from ingestion.batches import Refused, sha256_of
+from ingestion.batches import SetAside, sha256_of
 from ingestion.json_text import tags_text
 from ingestion.times import epoch_text
 
@@ -48,9 +48,9 @@ def refuse_deep(value: Any, *, above: int = 0) -> None:
     raise TooDeep
 
 
-def refused(record: Any, column: str | None, reason: str) -> Refused:
+def refused(record: Any, column: str | None, reason: str) -> SetAside:
     """The record as set aside: where, why, and its hash."""
-    return Refused(column_name=column, reason=reason, sha256=hash_of(record))
+    return SetAside(column_name=column, reason=reason, sha256=hash_of(record))
 
 
 def hash_of(record: Any) -> str:

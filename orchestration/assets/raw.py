@@ -19,7 +19,12 @@ from ingestion.pipeline import few_collections, pipeline_for
 from ingestion.source_config import SourceConfig
 from ingestion.systems import build_source
 from orchestration import settings
-from orchestration.automation import PRICES_FRESHNESS, WAREHOUSE_POOL, freshness_of
+from orchestration.automation import (
+    COLLECTOR_FRESHNESS,
+    PRICES_FRESHNESS,
+    WAREHOUSE_POOL,
+    freshness_of,
+)
 from orchestration.declared import keep_as_good
 from orchestration.jobs import COLLECTOR_GROUP, load_op_name
 from orchestration.resources import credentials_key
@@ -177,7 +182,7 @@ def collector_assets(config: Config) -> dg.AssetsDefinition:
             system="collector",
             group=COLLECTOR_GROUP,
             kinds={"sqlite"},
-            freshness=freshness_of("collector"),
+            freshness=COLLECTOR_FRESHNESS,
         ),
     )
 

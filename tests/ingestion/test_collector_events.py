@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from raw_loads import FIXTURES, loaded, rows_of, tied
 
-from ingestion.batches import Refused
+from ingestion.batches import SetAside
 from ingestion.collector.events import COUNTS, TEXTS, event_row
 from ingestion.collector.shape import plain_events
 from ingestion.collector.stored import rows_in, taken_as_sent
@@ -107,7 +107,7 @@ def test_what_does_not_fit_sets_its_event_aside(
     changed: dict[str, Any], column: str | None, reason: str
 ) -> None:
     found = row(event("a") | changed)
-    assert isinstance(found, Refused)
+    assert isinstance(found, SetAside)
     assert (found.column_name, found.reason) == (column, reason)
     assert re.fullmatch("[0-9a-f]{64}", found.sha256)
 
