@@ -14,7 +14,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import b01_pricing, b02_peer, b03_object_logs, b04_paged_http, b10_definitions
+from bench import (
+    b01_pricing,
+    b02_peer,
+    b03_object_logs,
+    b04_paged_http,
+    b08_collector,
+    b10_definitions,
+)
 from bench.measure import Figure, machine, versions
 from bench.warehouse import make_warehouse
 
@@ -69,6 +76,14 @@ def _measured(home: Path, *, rows: int, rounds: int, console: Console) -> list[F
         rows=min(rows, b04_paged_http.ROWS),
         rounds=rounds or b04_paged_http.ROUNDS,
     )
+    console.print("B8 the collector ...")
+    pushed = home / "pushed"
+    pushed.mkdir()
+    collected = b08_collector.measure(
+        pushed,
+        rounds=rounds or b08_collector.ROUNDS,
+        batches=min(b08_collector.BATCHES, max(10, rows // 10_000)),
+    )
     console.print("B10 loading the definitions ...")
     definitions = home / "definitions"
     definitions.mkdir()
@@ -77,6 +92,7 @@ def _measured(home: Path, *, rows: int, rounds: int, console: Console) -> list[F
         peer,
         logs,
         *pages,
+        collected,
         b10_definitions.measure(definitions, rounds=rounds or b10_definitions.ROUNDS),
     ]
 

@@ -31,11 +31,12 @@ _WHOLE_BATCH_ROWS = 10
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A record that its source itself refuses, and why, in a word."""
+class SetAside:
+    """A record that was set aside before it was stored: the column, the reason, and its hash."""
 
-    record: Any
+    column_name: str | None
     reason: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ def split(
     rejected: list[tuple[str, str, str | None, str]] = []
     unknown = 0
     for locator, record in records:
-        if isinstance(record, Refused):
-            rejected.append((locator, sha256_of(record.record), None, record.reason))
+        if isinstance(record, SetAside):
+            rejected.append((locator, record.sha256, record.column_name, record.reason))
             continue
         if not isinstance(record, dict):
             rejected.append((locator, sha256_of(record), None, "not_an_object"))

@@ -27,6 +27,8 @@ def declare_tables(home: Path) -> None:
     """Creates the raw tables that are missing; dlt adds what else it wants when it first loads."""
     with duckdb.connect(str(warehouse_path(home))) as connection:
         for system, tables in SYSTEMS.items():
+            if not tables.contracts:
+                continue
             schema = f"raw_{system}"
             connection.execute(f"create schema if not exists {schema}")
             for name, columns in _tables(tables.contracts):

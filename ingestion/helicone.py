@@ -24,7 +24,7 @@ from typing import Any, Literal
 import dlt
 from dlt.extract import DltResource
 
-from ingestion.batches import Batch, Refused
+from ingestion.batches import Batch, SetAside, sha256_of
 from ingestion.config_types import EnvName
 from ingestion.helicone_records import REQUESTS
 from ingestion.http import JsonClient, SourceError, json_client
@@ -209,7 +209,7 @@ class Reader:
             raise SourceError(f"helicone: the query of {span.name} answered without a page of rows")
         _refuse_lost_field(data)
         rows = [row if _lies_in(row, span.first_at, end_at) else _outside(row) for row in data]
-        if len(rows) >= PAGE_ROWS and any(isinstance(row, Refused) for row in rows):
+        if len(rows) >= PAGE_ROWS and any(isinstance(row, SetAside) for row in rows):
             # Halving would never end.
             raise SourceError(f"helicone: {span.name} is full of other times: filter ignored")
         return rows
@@ -237,8 +237,8 @@ def _lies_in(row: Any, first_at: datetime, end_at: datetime) -> bool:
     return first_at <= moment < end_at
 
 
-def _outside(row: Any) -> Refused:
-    return Refused(row, "outside_window")
+def _outside(row: Any) -> SetAside:
+    return SetAside(None, "outside_window", sha256_of(row))
 
 
 def _floor(moment: datetime, step: timedelta) -> datetime:

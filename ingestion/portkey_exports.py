@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingestion.batches import Refused
+from ingestion.batches import SetAside, sha256_of
 from ingestion.checkpoints import checkpoint
 from ingestion.http import JsonClient, SourceError, SourceUnavailable
 from ingestion.json_text import decode_json, inside
@@ -88,7 +88,7 @@ def _records(place: ExportPlace, window: Window, job: _Job) -> Iterator[tuple[st
         if lines == before:
             raise SourceError(f"portkey: page {page} of {window.name} repeats the page before it")
         records = [_record(line, place, window) for line in lines]
-        if len(lines) >= PAGE_ROWS and any(isinstance(record, Refused) for record in records):
+        if len(lines) >= PAGE_ROWS and any(isinstance(record, SetAside) for record in records):
             # Halving would never end, and neither would the pages.
             raise SourceError(f"portkey: {window.name} is full of other times: filter ignored")
         for number, record in enumerate(records, start=1):
@@ -184,7 +184,7 @@ def _record(line: bytes, place: ExportPlace, window: Window) -> Any:
     if not isinstance(record, dict):
         return record
     if not _lies_in(record.get("created_at"), window):
-        return Refused(record, "outside_window")
+        return SetAside(None, "outside_window", sha256_of(record))
     return {**record, "workspace_slug": place.workspace_slug, "cost_unit": place.cost_unit}
 
 

@@ -27,6 +27,8 @@ from ingestion import (
     sap_joule,
     snowflake_cortex,
 )
+from ingestion.collector import sources as pushing
+from ingestion.collector import tables as collector_tables
 from ingestion.contracts import Contract
 from ingestion.source_config import SourceConfig
 
@@ -72,6 +74,9 @@ SYSTEMS: dict[str, System] = {
         snowflake_cortex.snowflake_cortex_source,
         snowflake_cortex.CONTRACTS,
     ),
+    # Nothing is read from a sender: what it pushes is drained from the collector's spool.
+    "collector": System(pushing.CollectorSource, None, collector_tables.CONTRACTS),
+    "otel": System(pushing.OtelSource, None, ()),
 }
 
 # One entry of config/sources.yaml: the model its `system` names.

@@ -55,6 +55,7 @@ TIMEZONE = "UTC"
 
 PASS_INTERVAL_SECONDS = 300
 WAKE_INTERVAL_SECONDS = 30
+SPOOL_INTERVAL_SECONDS = 10
 
 PRICES_FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=7), warn_window=timedelta(days=2)

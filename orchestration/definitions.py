@@ -15,7 +15,13 @@ from orchestration.declared import declared_config
 from orchestration.jobs import all_jobs
 from orchestration.resources import source_resources
 from orchestration.schedules import schedules
-from orchestration.sensors import config_sensor, outbox_sensor, pass_sensor, snapshot_sensor
+from orchestration.sensors import (
+    config_sensor,
+    outbox_sensor,
+    pass_sensor,
+    snapshot_sensor,
+    spool_sensor,
+)
 
 
 def build_defs(*, config: Config, overrides: Mapping[str, Any]) -> dg.Definitions:
@@ -26,7 +32,15 @@ def build_defs(*, config: Config, overrides: Mapping[str, Any]) -> dg.Definition
     jobs = all_jobs(config)
     definitions: dict[str, Any] = {
         "assets": all_assets(config, project=project),
-        "jobs": [*jobs.loads.values(), jobs.config, jobs.prices, jobs.whole_pass, jobs.outbound],
+        "jobs": [
+            *jobs.loads.values(),
+            jobs.collector,
+            jobs.fast_lane,
+            jobs.config,
+            jobs.prices,
+            jobs.whole_pass,
+            jobs.outbound,
+        ],
         "schedules": schedules(
             config,
             jobs,
@@ -36,6 +50,7 @@ def build_defs(*, config: Config, overrides: Mapping[str, Any]) -> dg.Definition
         ),
         "sensors": [
             config_sensor(jobs.config),
+            spool_sensor(jobs.fast_lane),
             pass_sensor(dg.AssetSelection.all()),
             snapshot_sensor(jobs.outbound),
             outbox_sensor(jobs.outbound),

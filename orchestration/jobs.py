@@ -9,12 +9,21 @@ from ingestion.config_loader import Config
 from ingestion.source_config import SourceConfig
 from ingestion.systems import is_read
 
+COLLECTOR_GROUP = "raw/collector"
+LOAD_COLLECTOR_JOB = "load_collector_job"
+FAST_LANE_JOB = "fast_lane_job"
+
 
 @dataclass(frozen=True)
 class Jobs:
-    """Loads by source instance; config and prices; the pass; the outbound part of it."""
+    """Loads by source instance; what was pushed; config and prices; the pass; the outbound part.
+
+    The fast lane is the load of what was pushed and the pass over it, in one run of one process.
+    """
 
     loads: dict[str, Any]
+    collector: Any
+    fast_lane: Any
     config: Any
     prices: Any
     whole_pass: Any
@@ -23,9 +32,26 @@ class Jobs:
 
 def all_jobs(config: Config) -> Jobs:
     """One load a source, so that a source that fails fails alone; then one pass over all."""
-    inputs = [f"raw/{source.system}" for source in config.sources]
+    inputs = [f"raw/{source.system}" for source in config.sources if is_read(source)]
+    pushed = dg.AssetSelection.groups(COLLECTOR_GROUP)
+    whole_pass = (
+        dg.AssetSelection.all()
+        - dg.AssetSelection.groups(*inputs, "raw/config", "raw/prices")
+        - pushed
+    )
     return Jobs(
         loads={source.id: _load_job(source) for source in config.sources if is_read(source)},
+        collector=dg.define_asset_job(
+            LOAD_COLLECTOR_JOB,
+            selection=pushed,
+            description="Load what was pushed to the collector or dropped into the inbox.",
+        ),
+        fast_lane=dg.define_asset_job(
+            FAST_LANE_JOB,
+            selection=pushed | whole_pass,
+            executor_def=dg.in_process_executor,
+            description="Load what was pushed, then the pass over it, in one run.",
+        ),
         config=dg.define_asset_job(
             "load_config_job",
             selection=dg.AssetSelection.groups("raw/config"),
@@ -38,8 +64,7 @@ def all_jobs(config: Config) -> Jobs:
         ),
         whole_pass=dg.define_asset_job(
             "pass_job",
-            selection=dg.AssetSelection.all()
-            - dg.AssetSelection.groups(*inputs, "raw/config", "raw/prices"),
+            selection=whole_pass,
             description="Build, check, publish, evaluate, deliver, reconcile, publish again.",
         ),
         outbound=dg.define_asset_job(

@@ -6,6 +6,7 @@ from ingestion.config_loader import Config
 from orchestration import settings
 from orchestration.automation import (
     CADENCES,
+    COLLECTOR_CRON,
     OUTBOUND_CRON,
     PASS_CRON,
     PRICES_CRON,
@@ -56,6 +57,14 @@ def schedules(
             execution_timezone=TIMEZONE,
             default_status=default,
             description="Public model prices, every day.",
+        ),
+        dg.ScheduleDefinition(
+            name="collector_hourly",
+            job=jobs.collector,
+            cron_schedule=COLLECTOR_CRON,
+            execution_timezone=TIMEZONE,
+            default_status=default,
+            description="Safety net: what was pushed, every hour.",
         ),
         dg.ScheduleDefinition(
             name="pass_hourly",

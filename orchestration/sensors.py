@@ -6,8 +6,15 @@ from typing import Any
 import dagster as dg
 from sqlalchemy import and_, func, or_, select
 
+from ingestion.collector import inbox
+from ingestion.collector.spool import newest, spool_path
 from orchestration import settings
-from orchestration.automation import PASS_INTERVAL_SECONDS, WAKE_INTERVAL_SECONDS
+from orchestration.automation import (
+    PASS_INTERVAL_SECONDS,
+    SPOOL_INTERVAL_SECONDS,
+    WAKE_INTERVAL_SECONDS,
+)
+from orchestration.jobs import FAST_LANE_JOB
 from orchestration.ops.store import open_store, reading
 from orchestration.ops.tables import facts_snapshot, outbox
 from orchestration.warehouse import published_marts
@@ -38,6 +45,51 @@ def config_sensor(job: Any) -> dg.SensorDefinition:
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key=found)], cursor=found)
 
     return config_changed
+
+
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+def spool_sensor(job: Any) -> dg.SensorDefinition:
+    """Wakes the fast lane when something was pushed, or dropped into the inbox, since last time."""
+
+    @dg.sensor(
+        name="spool_sensor",
+        job=job,
+        minimum_interval_seconds=SPOOL_INTERVAL_SECONDS,
+        default_status=_default_status(),
+        description="Something new lies in the collector's spool or in the inbox.",
+    )
+    def something_pushed(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        found = _pushed()
+        if found is None or found == context.cursor:
+            return dg.SensorResult(skip_reason="Nothing new was pushed.")
+        running = dg.RunsFilter(job_name=FAST_LANE_JOB, statuses=_UNDER_WAY)
+        if context.instance.get_runs_count(running):
+            # What it does not take along is new at the next tick: the cursor stays.
+            return dg.SensorResult(skip_reason="A fast lane is under way.")
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=found)], cursor=found)
+
+    return something_pushed
+
+
+def _pushed() -> str | None:
+    """A word for what lies in the spool and in the inbox; None where there is nothing."""
+    spool = newest(spool_path(settings.home()))
+    files = [
+        (path.parent.name, path.name, stat.st_size, stat.st_mtime_ns)
+        for path in inbox.listed(settings.home())
+        for stat in (path.stat(),)
+    ]
+    if (spool is None or not spool.last_sequence) and not files:
+        return None
+    last = f"{spool.spool_id}-{spool.last_sequence}" if spool else ""
+    return hashlib.sha256(f"{last} {files}".encode()).hexdigest()[:32]
 
 
 def snapshot_sensor(job: Any) -> dg.SensorDefinition:

@@ -15,6 +15,10 @@
             'resources': ['invocations', 'batch_records', 'inference_profiles'],
             'usage': ['int_bedrock__usage_named'],
         },
+        'collector': {
+            'resources': ['events', 'spans', 'litellm_logs', 'inbox_events'],
+            'usage': ['events', 'spans', 'litellm_logs'],
+        },
         'databricks': {
             'resources': [
                 'ai_gateway_usage', 'external_model_spend', 'endpoint_usage', 'served_entities', 'billing_usage',

@@ -1,5 +1,6 @@
 """Raw assets: one factory for the sources, and the two inputs of our own (config, prices)."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from pydantic import Field
 
+from ingestion.collector.drain import collector_source
 from ingestion.config_loader import Config, load_config
 from ingestion.config_tables import config_source
 from ingestion.http import SourceError, SourceUnavailable
@@ -17,9 +19,14 @@ from ingestion.pipeline import few_collections, pipeline_for
 from ingestion.source_config import SourceConfig
 from ingestion.systems import build_source
 from orchestration import settings
-from orchestration.automation import PRICES_FRESHNESS, WAREHOUSE_POOL, freshness_of
+from orchestration.automation import (
+    COLLECTOR_FRESHNESS,
+    PRICES_FRESHNESS,
+    WAREHOUSE_POOL,
+    freshness_of,
+)
 from orchestration.declared import keep_as_good
-from orchestration.jobs import load_op_name
+from orchestration.jobs import COLLECTOR_GROUP, load_op_name
 from orchestration.resources import credentials_key
 from orchestration.warehouse import writer_lock
 from price_catalog.refresh import price_catalog_source
@@ -158,6 +165,39 @@ def _source_error(error: BaseException | None) -> SourceError | None:
     while error is not None and not isinstance(error, SourceError):
         error = error.__cause__ or error.__context__
     return error
+
+
+def collector_assets(config: Config) -> dg.AssetsDefinition:
+    """What was pushed, out of the collector's spool and the inbox; one pipeline for all senders."""
+
+    def source() -> DltSource:
+        return collector_source(
+            home=settings.home(), sources=config.sources, now=settings.now(), environ=os.environ
+        )
+
+    specs = build_dlt_asset_specs(
+        dlt_source=source(),
+        dlt_pipeline=pipeline_for("collector", instance=None, home=settings.home()),
+        dagster_dlt_translator=RawTranslator(
+            system="collector",
+            group=COLLECTOR_GROUP,
+            kinds={"sqlite"},
+            freshness=COLLECTOR_FRESHNESS,
+        ),
+    )
+
+    @dg.multi_asset(
+        name="load_collector",
+        specs=specs,
+        can_subset=True,
+        pool=WAREHOUSE_POOL,
+        required_resource_keys={"dlt"},
+    )
+    def load(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        pipeline = pipeline_for("collector", instance=None, home=settings.home())
+        yield from _run(context, source(), pipeline)
+
+    return load
 
 
 def config_assets(config: Config) -> dg.AssetsDefinition:

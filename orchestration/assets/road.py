@@ -36,8 +36,10 @@ def all_assets(config: Config, *, project: DbtProject) -> list[Any]:
         )
         for system, instances in read.items()
     ]
+    collector = raw.collector_assets(config)
     condition = after_loads(
-        [key for asset in sources for key in asset.keys], passes=dg.AssetKey(models.PASSES_KEY)
+        [key for asset in (*sources, collector) for key in asset.keys],
+        passes=dg.AssetKey(models.PASSES_KEY),
     )
     built = models.model_assets(project, condition=condition)
     marts = models.publishing_asset(
@@ -59,6 +61,7 @@ def all_assets(config: Config, *, project: DbtProject) -> list[Any]:
     return [
         models.passes_spec(),
         *sources,
+        collector,
         raw.config_assets(config),
         raw.price_assets(os.environ),
         built,

@@ -2,6 +2,7 @@
 
 import click
 
+from orchestration.cli.collector import collector
 from orchestration.cli.demo import demo
 from orchestration.cli.doctor import doctor
 from orchestration.cli.ops import ops
@@ -15,5 +16,5 @@ def main() -> None:
     """The open AI-cost platform for data teams."""
 
 
-for command in (demo, doctor, ops, run, sandbox, ui):
+for command in (collector, demo, doctor, ops, run, sandbox, ui):
     main.add_command(command)

@@ -18,8 +18,8 @@ from ingestion.systems import is_read, missing_variables
 from orchestration import settings
 from orchestration.cli.instance import RunOutcome, prepare_instance, run_job
 from orchestration.declared import declared_config
+from orchestration.jobs import LOAD_COLLECTOR_JOB, load_job_name
 from orchestration.jobs import load_config as load_run_config
-from orchestration.jobs import load_job_name
 
 
 @click.command()
@@ -51,6 +51,7 @@ def run_pass(console: Console) -> list[RunOutcome]:
             )
             for source in _ready_sources(console)
         ),
+        ("Loading what was pushed", LOAD_COLLECTOR_JOB, {}),
         ("Building models, publishing, evaluating budgets, acting", "pass_job", {}),
     ]
     outcomes = []

@@ -13,12 +13,14 @@ def test_the_benchmarks_run_and_report_each_figure_with_its_reference(tmp_path: 
     assert report["rows"] == 20_000
     assert {"measured_at", "machine", "versions", "seconds"} <= report.keys()
     figures = {each["id"]: each for each in report["figures"]}
-    assert figures.keys() == {"B1", "B2", "B3", "B4", "B4 dict", "B10"}
+    assert figures.keys() == {"B1", "B2", "B3", "B4", "B4 dict", "B8", "B10"}
     for figure in figures.values():
         assert figure["measured"] > 0
         assert figure["reference_measured"] > 0
         assert figure["ratio"] > 0
         assert figure["is_as_expected"] in (True, False)
+    pushed = figures["B8"]["details"]
+    assert (pushed["events_lost"], pushed["events_doubled"]) == (0, 0)
     priced = figures["B1"]
     assert priced["rows"] == 20_000
     assert priced["peak_mb"] > 0

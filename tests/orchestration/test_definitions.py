@@ -1,12 +1,17 @@
 """The code location loads as the server loads it, and its graph is one road without loose ends."""
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from collector_service import collector, event
+from dagster_dlt import DagsterDltResource
+from raw_loads import loaded
 
 from ingestion.systems import SYSTEMS
 
@@ -132,8 +137,9 @@ def test_everything_that_writes_the_warehouse_shares_one_pool(
         if isinstance(assets, dg.AssetsDefinition) and assets.is_executable
     }
     writers = {name for name in pools if name.startswith(("load_", "build_", "published__"))}
-    # Every system, config, prices; two builds, two publications.
-    assert len(writers) == 6 + len(SYSTEMS)
+    # Every system (but spans, which come with what is pushed), config, prices; two builds, two
+    # publications.
+    assert len(writers) == 6 + len(SYSTEMS) - 1
     assert {pools[name] for name in writers | {"mirror_ops"}} == {"duckdb"}
 
 
@@ -154,3 +160,68 @@ def test_the_config_sensor_asks_once_for_each_content(definitions: dg.Definition
         assert len(first.run_requests) == 1
         again = sensor(dg.build_sensor_context(instance=instance, cursor=first.cursor))
         assert not again.run_requests
+
+
+def test_the_fast_lane_is_the_load_of_what_was_pushed_and_the_pass_in_one_process(
+    definitions: dg.Definitions,
+) -> None:
+    def steps(name: str) -> set[str]:
+        return {node.name for node in definitions.resolve_job_def(name).nodes}
+
+    assert steps("load_collector_job") == {"load_collector"}
+    assert steps("fast_lane_job") == steps("pass_job") | {"load_collector"}
+    assert "load_collector" not in steps("pass_job")
+    lane = definitions.resolve_job_def("fast_lane_job")
+    assert lane.executor_def is dg.in_process_executor
+
+
+def test_what_is_pushed_wakes_the_fast_lane_once_and_is_loaded(
+    definitions: dg.Definitions, home: Path
+) -> None:
+    sensor = next(each for each in definitions.sensors or [] if each.name == "spool_sensor")
+    assert sensor.minimum_interval_seconds == 10
+    with dg.instance_for_test() as instance, collector(home) as service:
+
+        def tick(cursor: str | None = None) -> dg.SensorResult:
+            return sensor(dg.build_sensor_context(instance=instance, cursor=cursor))
+
+        assert not tick().run_requests
+        service.post("/v1/events", [event("a")])
+        first = tick()
+        assert len(first.run_requests) == 1
+        assert not tick(first.cursor).run_requests
+
+        running = instance.create_run_for_job(
+            definitions.resolve_job_def("fast_lane_job"), status=dg.DagsterRunStatus.STARTED
+        )
+        service.post("/v1/events", [event("b")])
+        # One is under way: the cursor stays, so that the next tick asks.
+        waiting = tick(first.cursor)
+        assert not waiting.run_requests
+        assert waiting.cursor is None
+        instance.report_run_canceled(running)
+        second = tick(first.cursor)
+        assert second.run_requests
+
+        load = definitions.resolve_job_def("load_collector_job")
+        assert load.execute_in_process(instance=instance, raise_on_error=False).success
+        assert loaded(home, "event_id", table="raw_collector.events") == ["a", "b"]
+
+        inbox = home / "inbox" / "collector-main"
+        inbox.mkdir(parents=True)
+        (inbox / "a.ndjson").write_text(json.dumps(event("c")), encoding="utf-8")
+        assert tick(second.cursor).run_requests
+
+
+def test_a_load_without_senders_and_spool_succeeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestration.assets.raw import collector_assets
+    from orchestration.declared import declared_config
+
+    monkeypatch.setenv("METERHOUSE_HOME", str(tmp_path))
+    config = declared_config()
+    assert config is not None
+    assets = collector_assets(replace(config, sources=()))
+    done = dg.materialize([assets], resources={"dlt": DagsterDltResource()}, raise_on_error=False)
+    assert done.success
