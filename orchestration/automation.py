@@ -33,21 +33,23 @@ def _daily(minute: int, *, reread: str = WEEKLY) -> Cadence:
 
 # Minutes differ so that the one writer is not asked for by all at once.
 CADENCES: dict[str, Cadence] = {
-    "litellm": _hourly(7),
-    "bedrock": _hourly(17),
-    "portkey": _hourly(12),
-    "helicone": _hourly(22),
-    "openrouter": _hourly(9),
-    "snowflake_cortex": _hourly(42),
-    "langfuse": _hourly(27),
     # Queries are metered: its long re-read is weekly.
     "agentforce": _hourly(52, reread=WEEKLY),
-    "sap_joule": _daily(57),
-    "openai_bill": _daily(3),
     "anthropic_bill": _daily(8),
     "aws_cur": _daily(13),
+    "bedrock": _hourly(17),
     "databricks": _hourly(32),
+    "helicone": _hourly(22),
+    "langfuse": _hourly(27),
+    "litellm": _hourly(7),
+    "openai_bill": _daily(3),
+    "openrouter": _hourly(9),
+    "portkey": _hourly(12),
+    "sap_joule": _daily(57),
+    "snowflake_cortex": _hourly(42),
 }
+# The safety net of what is pushed: a sensor wakes its load within seconds.
+COLLECTOR_CRON = "2 * * * *"
 PRICES_CRON = "11 5 * * *"
 PASS_CRON = "45 * * * *"
 OUTBOUND_CRON = "*/5 * * * *"
@@ -59,6 +61,9 @@ SPOOL_INTERVAL_SECONDS = 10
 
 PRICES_FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=7), warn_window=timedelta(days=2)
+)
+COLLECTOR_FRESHNESS = dg.FreshnessPolicy.time_window(
+    fail_window=timedelta(hours=6), warn_window=timedelta(hours=2)
 )
 MARTS_FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(hours=6), warn_window=timedelta(hours=2)

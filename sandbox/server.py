@@ -134,7 +134,9 @@ class Sandbox:
             "AWS_CUR_MAIN_ACCESS_KEY_ID": ACCESS_KEY_ID,
             "AWS_CUR_MAIN_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
             "WEBHOOK_FINOPS_URL": f"{self.webhook_url}/finops",
-            "WEBHOOK_FINOPS_SECRET": self._webhook_secret(),
+            "WEBHOOK_FINOPS_SECRET": self._secret("finops", prefix="whsec_"),
+            "COLLECTOR_MAIN_PUSH_TOKEN": self._secret("events"),
+            "OTEL_MAIN_PUSH_TOKEN": self._secret("spans"),
         }
 
     def _build_world(self) -> World:
@@ -157,7 +159,7 @@ class Sandbox:
 
     def _application(self, *, lines: int) -> Starlette:
         log = SpendLog(self.world, state=self._state, canary=self._canary)
-        grounds = Grounds(
+        self.grounds = grounds = Grounds(
             world=self.world,
             state=self._state,
             canary=self._canary,
@@ -227,8 +229,8 @@ class Sandbox:
         }
         (self._folder / "endpoints.json").write_bytes(orjson.dumps(endpoints))
 
-    def _webhook_secret(self) -> str:
-        """The receiver's signing secret: made once, kept in the state."""
-        fresh = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-        self._state.add("secret", documents={"finops": fresh})
-        return str(self._state.get("secret", id="finops"))
+    def _secret(self, name: str, *, prefix: str = "") -> str:
+        """A secret of the receiver's or of a sender: made once, kept in the state."""
+        fresh = prefix + base64.b64encode(secrets.token_bytes(32)).decode()
+        self._state.add("secret", documents={name: fresh})
+        return str(self._state.get("secret", id=name))

@@ -1,7 +1,12 @@
 """`meterhouse collector`: the service that usage is pushed to."""
 
 import os
+import socket
 import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 import click
 import uvicorn
@@ -11,8 +16,30 @@ from ingestion.collector.auth import NoSecret, senders_of
 from ingestion.collector.limits import MB
 from ingestion.collector.pepper import pepper
 from ingestion.collector.sources import push_sources
+from ingestion.config_loader import Config
 from orchestration import settings
 from orchestration.declared import declared_config
+
+
+@contextmanager
+def running_collector(home: Path, config: Config, environ: Mapping[str, str]) -> Iterator[str]:
+    """A collector in a thread of this process, on a free port of loopback; its address."""
+    senders = senders_of(push_sources(config.sources), environ)
+    service = Collector(
+        home, senders=senders, pepper=pepper(home), clock=settings.now, spool_bytes=SPOOL_BYTES
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        options = uvicorn.Config(
+            service.app(), log_config=None, log_level="warning", access_log=False
+        )
+        server = uvicorn.Server(options)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 @click.command()

@@ -12,7 +12,9 @@ import click
 import requests
 from rich.console import Console
 
+from ingestion.config_loader import load_config
 from orchestration import settings
+from orchestration.cli.collector import running_collector
 from orchestration.cli.report import print_report
 from orchestration.cli.run import run_pass
 from orchestration.ops import people
@@ -134,6 +136,8 @@ def _passes(console: Console, pinned: Demo, vendors: Any) -> bool:
     """Two passes the first time, then only the second again, which changes nothing."""
     if not pinned.is_complete:
         console.print("First pass: 45 days of history", style="bold")
+        with console.status("Two applications push their usage to the collector …"):
+            _push(pinned, vendors)
         if not _pass(console, pinned.as_of):
             return False
         requests.post(
@@ -153,6 +157,21 @@ def _passes(console: Console, pinned: Demo, vendors: Any) -> bool:
         return False
     _write(replace(pinned, is_complete=True))
     return True
+
+
+def _push(pinned: Demo, vendors: Any) -> None:
+    """What nobody reads is pushed: events of one application, spans of another."""
+    from sandbox.pusher import push
+
+    os.environ["METERHOUSE_NOW"] = pinned.as_of.isoformat()
+    config = load_config(settings.config_path())
+    with running_collector(settings.home(), config, os.environ) as url:
+        push(
+            url,
+            os.environ["COLLECTOR_MAIN_PUSH_TOKEN"],
+            vendors.grounds,
+            traces_token=os.environ["OTEL_MAIN_PUSH_TOKEN"],
+        )
 
 
 def _pass(console: Console, at: datetime) -> bool:
