@@ -71,7 +71,14 @@ def vendors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vendors]:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingestion.http.BACKOFF_SECONDS", 0.001)
+    for pause in (
+        "http.BACKOFF_SECONDS",
+        "portkey_exports.POLL_SECONDS",
+        "databricks_sql.PAUSE_SECONDS",
+        "openrouter_api.PACE_SECONDS",
+        "helicone.PACE_SECONDS",
+    ):
+        monkeypatch.setattr(f"ingestion.{pause}", 0.001)
 
 
 def counted(home: Path, source: SourceConfig) -> dict[str, tuple[int, int, int]]:
