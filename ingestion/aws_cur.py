@@ -29,6 +29,7 @@ from ingestion.http import SourceError, SourceUnavailable
 from ingestion.json_text import decode_json
 from ingestion.resources import rows_rejected_reads
 from ingestion.restated import WindowRead, window_batches
+from ingestion.s3 import client_config, error_code, listed
 from ingestion.source_config import SourceConfig
 
 MAX_OBJECT_BYTES = 1 << 30
@@ -76,7 +77,6 @@ def aws_cur_source(
 
     def batches() -> Iterator[Batch]:
         import boto3
-        from botocore.config import Config
 
         client = boto3.client(
             "s3",
@@ -84,11 +84,7 @@ def aws_cur_source(
             endpoint_url=endpoint_url or None,
             aws_access_key_id=access_key_id or None,
             aws_secret_access_key=secret_access_key or None,
-            config=Config(
-                retries={"mode": "standard", "max_attempts": 5},
-                connect_timeout=10,
-                read_timeout=60,
-            ),
+            config=client_config(),
         )
         folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         export = _Export(client, bucket, f"{folder}{export_name}/", tuple(marketplace_codes))
@@ -169,25 +165,14 @@ def _is_ours(record: Any, export: _Export) -> bool:
 
 def _newest_manifest(export: _Export, month: str) -> _Manifest | None:
     """The manifest of the latest refresh of a period; None where none was delivered."""
-    from botocore.exceptions import BotoCoreError, ClientError
 
     folder = f"{export.folder}metadata/BILLING_PERIOD={month}/"
-    try:
-        pages = export.client.get_paginator("list_objects_v2").paginate(
-            Bucket=export.bucket, Prefix=folder
-        )
-        found = [
-            (item["LastModified"], item["Key"], item["ETag"])
-            for page in pages
-            for item in page.get("Contents", [])
-            if item["Key"].endswith("Manifest.json")
-        ]
-    except ClientError as error:
-        raise SourceError(f"aws_cur: listing {export.bucket} failed: {_code(error)}") from None
-    except BotoCoreError as error:
-        raise SourceUnavailable(
-            f"aws_cur: listing {export.bucket} failed: {_code(error)}"
-        ) from None
+    items = listed(export.client, system="aws_cur", bucket=export.bucket, prefix=folder)
+    found = [
+        (item["LastModified"], item["Key"], item["ETag"])
+        for item in items
+        if item["Key"].endswith("Manifest.json")
+    ]
     if not found:
         return None
     _, key, etag = max(found)
@@ -228,13 +213,8 @@ def _get(export: _Export, key: str) -> bytes:
         return answer["Body"].read()
     except (BotoCoreError, ClientError) as error:
         raise SourceError(
-            f"aws_cur: reading {export.bucket}/{key} failed: {_code(error)}"
+            f"aws_cur: reading {export.bucket}/{key} failed: {error_code(error)}"
         ) from None
-
-
-def _code(error: Exception) -> str:
-    response = getattr(error, "response", None)
-    return response["Error"]["Code"] if response else type(error).__name__
 
 
 CONTRACTS = (LINE_ITEMS,)

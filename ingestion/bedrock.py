@@ -21,7 +21,6 @@ from typing import Annotated, Any, Literal
 
 import boto3
 import dlt
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from dlt.extract import DltResource
 from pydantic import StringConstraints
@@ -36,10 +35,11 @@ from ingestion.bedrock_control import (
 from ingestion.bedrock_records import INVOCATIONS
 from ingestion.checkpoints import checkpoint
 from ingestion.config_types import EnvName
-from ingestion.http import SourceError, SourceUnavailable
+from ingestion.http import SourceError
 from ingestion.json_text import decode_json
 from ingestion.resources import rows_rejected_reads
 from ingestion.restated import SNAPSHOT, WindowRead, window_batches
+from ingestion.s3 import client_config, error_code, listed
 from ingestion.source_config import SourceConfig
 
 BATCH_ROWS = 50_000
@@ -93,12 +93,7 @@ def bedrock_source(
             endpoint_url=address or None,
             aws_access_key_id=access_key_id or None,
             aws_secret_access_key=secret_access_key or None,
-            config=Config(
-                retries={"mode": "standard", "max_attempts": 5},
-                max_pool_connections=_READERS,
-                connect_timeout=10,
-                read_timeout=60,
-            ),
+            config=client_config(max_pool_connections=_READERS),
         )
 
     def invocations() -> Iterator[Batch]:
@@ -176,8 +171,8 @@ def _read(
     cursor = datetime.fromisoformat(state["cursor"]) if "cursor" in state else None
     already: set[str] = set(state.get("recent_keys", [])) if not overlap else set()
     since = cursor - max(RECENT, overlap) if cursor else None
-    listed = list(_list(client, bucket, logs, since=since, now=now))
-    fresh = [item for item in listed if item.key not in already]
+    found = list(_list(client, bucket, logs, since=since, now=now))
+    fresh = [item for item in found if item.key not in already]
     yield from batches_of(
         _records(client, bucket, fresh),
         contract=INVOCATIONS,
@@ -185,13 +180,13 @@ def _read(
         extracted_at=now,
         batch_rows=BATCH_ROWS,
     )
-    if listed:
+    if found:
         # Objects may be deleted at the source: the newest one left can be older than the cursor.
-        newest = max(item.modified_at for item in listed)
+        newest = max(item.modified_at for item in found)
         newest = max(newest, cursor or newest)
         state["cursor"] = newest.isoformat()
         state["recent_keys"] = sorted(
-            item.key for item in listed if item.modified_at >= newest - RECENT
+            item.key for item in found if item.modified_at >= newest - RECENT
         )
 
 
@@ -218,23 +213,13 @@ def _list(
             f"{logs}{(since.date() + timedelta(days=n)).strftime('%Y/%m/%d')}/"
             for n in range(-1, days + 2)
         ]
-    try:
-        for folder in folders:
-            pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
-            for page in pages:
-                # Of an answer that is no listing (a proxy's page, say) boto3 makes an empty one.
-                if page.get("Name") != bucket:
-                    raise SourceError(f"bedrock: listing {bucket} was answered by something else")
-                for item in page.get("Contents", []):
-                    key, modified_at = item["Key"], item["LastModified"].astimezone(UTC)
-                    if not key.endswith(".json.gz") or "/data/" in key:
-                        continue
-                    if since is None or modified_at >= since:
-                        yield _Object(key, modified_at)
-    except ClientError as error:
-        raise SourceError(f"bedrock: listing {bucket} failed: {_code(error)}") from None
-    except BotoCoreError as error:
-        raise SourceUnavailable(f"bedrock: listing {bucket} failed: {_code(error)}") from None
+    for folder in folders:
+        for item in listed(client, system="bedrock", bucket=bucket, prefix=folder):
+            key, modified_at = item["Key"], item["LastModified"].astimezone(UTC)
+            if not key.endswith(".json.gz") or "/data/" in key:
+                continue
+            if since is None or modified_at >= since:
+                yield _Object(key, modified_at)
 
 
 def _lines(client: Any, bucket: str, key: str) -> list[bytes]:
@@ -245,7 +230,7 @@ def _lines(client: Any, bucket: str, key: str) -> list[bytes]:
             raise SourceError(f"bedrock: {bucket}/{key} is larger than {MAX_OBJECT_BYTES} bytes")
         body = answer["Body"].read()
     except (BotoCoreError, ClientError) as error:
-        raise SourceError(f"bedrock: reading {bucket}/{key} failed: {_code(error)}") from None
+        raise SourceError(f"bedrock: reading {bucket}/{key} failed: {error_code(error)}") from None
     try:
         with GzipFile(fileobj=io.BytesIO(body)) as unzipped:
             text = unzipped.read(MAX_OBJECT_BYTES + 1)
@@ -254,11 +239,6 @@ def _lines(client: Any, bucket: str, key: str) -> list[bytes]:
     if len(text) > MAX_OBJECT_BYTES:
         raise SourceError(f"bedrock: {bucket}/{key} holds more than {MAX_OBJECT_BYTES} bytes")
     return [line for line in text.splitlines() if line.strip()]
-
-
-def _code(error: Exception) -> str:
-    response = getattr(error, "response", None)
-    return response["Error"]["Code"] if response else type(error).__name__
 
 
 def _record(line: bytes) -> Any:

@@ -22,6 +22,7 @@ from ingestion.checkpoints import checkpoint
 from ingestion.contracts import INTEGER, TEXT, UTC_TIME, Column, Contract
 from ingestion.http import SourceError, SourceUnavailable
 from ingestion.json_text import decode_json, inside, tags_text
+from ingestion.s3 import error_code, listed
 
 _LOG = logging.getLogger(__name__)
 _DENIED = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
@@ -34,10 +35,10 @@ _MAX_BYTES = 1 << 30
 
 def application_profiles(control: Any) -> Iterator[tuple[str, Any]]:
     """Each application inference profile with the models it stands for and its tags."""
-    listed = _pages(control, "list_inference_profiles", "inferenceProfileSummaries", {
+    profiles = _pages(control, "list_inference_profiles", "inferenceProfileSummaries", {
         "typeEquals": "APPLICATION",
     })  # fmt: skip
-    for profile in listed:
+    for profile in profiles:
         arn = profile["inferenceProfileArn"]
         answer = _asked(control.list_tags_for_resource, resourceARN=arn) or {}
         yield (
@@ -97,14 +98,8 @@ def _output(storage: Any, target: str, *, job_id: str) -> Iterator[tuple[str, An
     address = urlsplit(target)
     folder = f"{address.path.strip('/')}/{job_id}/".lstrip("/")
     try:
-        pages = storage.get_paginator("list_objects_v2").paginate(
-            Bucket=address.netloc, Prefix=folder
-        )
-        keys = []
-        for page in pages:
-            if page.get("Name") != address.netloc:
-                raise SourceError(f"bedrock: {address.netloc} was answered by something else")
-            keys += [item["Key"] for item in page.get("Contents", [])]
+        items = listed(storage, system="bedrock", bucket=address.netloc, prefix=folder)
+        keys = [item["Key"] for item in items]
         for key in sorted(key for key in keys if key.endswith(".jsonl.out")):
             answer = storage.get_object(Bucket=address.netloc, Key=key)
             if answer["ContentLength"] > _MAX_BYTES:
@@ -114,7 +109,7 @@ def _output(storage: Any, target: str, *, job_id: str) -> Iterator[tuple[str, An
                     yield f"{key} line {number}", _decoded(line)
     except (BotoCoreError, ClientError) as error:
         raise SourceUnavailable(
-            f"bedrock: reading the output of a batch job failed: {_code(error)}"
+            f"bedrock: reading the output of a batch job failed: {error_code(error)}"
         ) from None
 
 
@@ -150,18 +145,14 @@ def _asked(operation: Any, **arguments: Any) -> Mapping[str, Any] | None:
     try:
         answer: Mapping[str, Any] = operation(**arguments)
     except ClientError as error:
-        if _code(error) in _DENIED:
+        if error_code(error) in _DENIED:
             _LOG.warning("bedrock: the role may not %s", operation.__name__)
             return None
-        raise SourceError(f"bedrock: {operation.__name__} failed: {_code(error)}") from None
+        raise SourceError(f"bedrock: {operation.__name__} failed: {error_code(error)}") from None
     except BotoCoreError as error:
-        raise SourceUnavailable(f"bedrock: {operation.__name__} failed: {_code(error)}") from None
+        failure = f"bedrock: {operation.__name__} failed: {error_code(error)}"
+        raise SourceUnavailable(failure) from None
     return answer
-
-
-def _code(error: Exception) -> str:
-    response = getattr(error, "response", None)
-    return response["Error"]["Code"] if response else type(error).__name__
 
 
 def _first(usage: Any, *names: str) -> Any:

@@ -16,11 +16,12 @@ from typing import Any
 import dlt
 
 from ingestion.batches import Batch
-from ingestion.http import SourceError, SourceUnavailable
+from ingestion.http import SourceError
 from ingestion.json_text import decode_json, inside
 from ingestion.langfuse_records import BLOB_EXPORT, from_export, without_content
 from ingestion.langfuse_tree import place
 from ingestion.restated import WindowRead, window_batches
+from ingestion.s3 import client_config, error_code, listed
 
 MAX_OBJECT_BYTES = 512 << 20
 _GZIP = b"\x1f\x8b"
@@ -85,7 +86,6 @@ def _earlier(name: str, by: timedelta) -> str:
 
 def _client(bucket: Bucket) -> Any:
     import boto3
-    from botocore.config import Config
 
     return boto3.client(
         "s3",
@@ -93,30 +93,18 @@ def _client(bucket: Bucket) -> Any:
         endpoint_url=bucket.endpoint_url or None,
         aws_access_key_id=bucket.access_key_id or None,
         aws_secret_access_key=bucket.secret_access_key or None,
-        config=Config(
-            retries={"mode": "standard", "max_attempts": 5}, connect_timeout=10, read_timeout=60
-        ),
+        config=client_config(),
     )
 
 
 def _manifests(client: Any, bucket: str, folder: str, after: str) -> Iterator[str]:
     """The names of the manifests after that name; what is named otherwise is none."""
-    from botocore.exceptions import BotoCoreError, ClientError
 
     start = {"StartAfter": f"{folder}{after}.json"} if after else {}
-    try:
-        pages = client.get_paginator("list_objects_v2").paginate(
-            Bucket=bucket, Prefix=folder, **start
-        )
-        for page in pages:
-            for item in page.get("Contents", []):
-                name = item["Key"].removeprefix(folder).removesuffix(".json")
-                if item["Key"] == f"{folder}{name}.json" and _is_name(name):
-                    yield name
-    except ClientError as error:
-        raise SourceError(f"langfuse: listing {bucket} failed: {_code(error)}") from None
-    except BotoCoreError as error:
-        raise SourceUnavailable(f"langfuse: listing {bucket} failed: {_code(error)}") from None
+    for item in listed(client, system="langfuse", bucket=bucket, prefix=folder, **start):
+        name = item["Key"].removeprefix(folder).removesuffix(".json")
+        if item["Key"] == f"{folder}{name}.json" and _is_name(name):
+            yield name
 
 
 def _is_name(name: str) -> bool:
@@ -183,7 +171,7 @@ def _object(client: Any, bucket: str, key: str) -> bytes:
             raise SourceError(f"langfuse: {bucket}/{key} is larger than {MAX_OBJECT_BYTES} bytes")
         body: bytes = answer["Body"].read()
     except (BotoCoreError, ClientError) as error:
-        raise SourceError(f"langfuse: reading {bucket}/{key} failed: {_code(error)}") from None
+        raise SourceError(f"langfuse: reading {bucket}/{key} failed: {error_code(error)}") from None
     if not body.startswith(_GZIP):
         return body
     try:
@@ -194,8 +182,3 @@ def _object(client: Any, bucket: str, key: str) -> bytes:
     if len(content) > MAX_OBJECT_BYTES:
         raise SourceError(f"langfuse: {bucket}/{key} holds more than {MAX_OBJECT_BYTES} bytes")
     return content
-
-
-def _code(error: Exception) -> str:
-    response = getattr(error, "response", None)
-    return response["Error"]["Code"] if response else type(error).__name__

@@ -5,6 +5,7 @@ that many tests start from one history; its path and dbt's parsed project stay, 
 """
 
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -220,11 +221,17 @@ def demo_config(to: Path, *, budgets: str) -> Path:
     write_budgets(to, budgets)
     declared = yaml.safe_load((to / "sources.yaml").read_text(encoding="utf-8"))
     kept = [source for source in declared["sources"] if source["id"] in READ]
-    (to / "sources.yaml").write_text(yaml.safe_dump({"sources": kept}), encoding="utf-8")
+    _write_list(to / "sources.yaml", "sources", kept)
     rules = yaml.safe_load((to / "identities.yaml").read_text(encoding="utf-8"))["identities"]
     named = [rule for rule in rules if rule.get("source", "*") in ("*", *READ)]
-    (to / "identities.yaml").write_text(yaml.safe_dump({"identities": named}), encoding="utf-8")
+    _write_list(to / "identities.yaml", "identities", named)
     return to
+
+
+def _write_list(path: Path, section: str, items: list[dict[str, Any]]) -> None:
+    """One item a line, so that a test can append to the file."""
+    lines = [f"  - {json.dumps(item)}\n" for item in items]
+    path.write_text(f"{section}:\n{''.join(lines)}", encoding="utf-8")
 
 
 def canonical(database: Path, *, without: Iterable[str] = ()) -> dict[str, list[str]]:

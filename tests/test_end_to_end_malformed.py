@@ -199,9 +199,11 @@ def test_totals_tie_but_for_what_was_set_aside(odd: Odd) -> None:
         Decimal(calls["spend_usd"]),
     )
     # Three of the six lines were loaded, each with 1,000 tokens in and 100 out.
+    batch = odd.before["bedrockcontrol"]
+    batch_in = batch["input_tokens"] + batch["cache_read_tokens"]
     assert totals["bedrock"] == (
-        logged["events"] + 3,
-        logged["input_tokens"] + sum(logged[name] for name in cached) + 3_000,
-        logged["output_tokens"] + 300,
+        logged["events"] + batch["records"] + 3,
+        logged["input_tokens"] + sum(logged[name] for name in cached) + batch_in + 3_000,
+        logged["output_tokens"] + batch["output_tokens"] + 300,
         None,
     )

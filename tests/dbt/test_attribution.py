@@ -131,6 +131,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             con.execute(f"create schema {schema}")
         con.execute("create table intermediate.int_usage__deduplicated as from events limit 0")
         con.execute("create table marts.core.fct_usage as select * from events limit 0")
+        con.execute(
+            """create table intermediate.int_inventory__unioned as select * from (values
+                ('litellm-main', 'raw_team', 'nobody-knows', null, 'no-node')
+            ) as listed (source_instance, field, identifier, email, identity_name)"""
+        )
         con.execute("create table staging.stg_run__current_pass (pass_id bigint, as_of timestamp)")
         con.execute(
             "create table intermediate.int_usage__touched_days (usage_on date, pass_id bigint)"

@@ -88,7 +88,9 @@ def test_a_few_aliases_are_fine(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("opened", ["[", "{a: ", "- "])
 def test_bottomless_nesting_is_refused(tmp_path: Path, opened: str) -> None:
-    assert "nested deeper than 24 levels" in refusal(tmp_path, opened * 5000)
+    found = refusal(tmp_path, opened * 5000)
+    # PyYAML has a limit of its own, which some ways of nesting meet first.
+    assert "nested deeper than 24 levels" in found or "maximum nesting depth" in found
 
 
 @pytest.mark.parametrize(
