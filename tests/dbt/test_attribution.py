@@ -131,15 +131,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             con.execute(f"create schema {schema}")
         con.execute("create table intermediate.int_usage__deduplicated as from events limit 0")
         con.execute("create table marts.core.fct_usage as select * from events limit 0")
-        con.execute(
-            """create table intermediate.int_inventory__unioned as select * from (values
-                ('litellm-main', 'raw_team', 'nobody-knows', null, 'no-node')
-            ) as listed (source_instance, field, identifier, email, identity_name)"""
-        )
         con.execute("create table staging.stg_run__current_pass (pass_id bigint, as_of timestamp)")
-        con.execute(
-            "create table intermediate.int_usage__touched_days (usage_on date, pass_id bigint)"
-        )
+        touched = "intermediate.int_usage__touched_days (usage_on date, pass_id bigint)"
+        listed = "source_instance text, field text, identifier text, email text, identity_name text"
+        for table in (touched, f"intermediate.int_inventory__unioned ({listed})"):
+            con.execute(f"create table {table}")
     for number, acts in ((1, ACTS), (2, SECOND_PASS)):
         start_pass(home, number, acts)
         build(home)
@@ -194,10 +190,8 @@ def start_pass(home: Path, number: int, acts: dict[str, Act]) -> None:
     with connected(home, acts, number) as con:
         con.execute("insert into intermediate.int_usage__deduplicated from events")
         con.execute("delete from staging.stg_run__current_pass")
-        con.execute(
-            "insert into staging.stg_run__current_pass values (?, ?)",
-            [number, LATER.replace(tzinfo=None)],
-        )
+        now = [number, LATER.replace(tzinfo=None)]
+        con.execute("insert into staging.stg_run__current_pass values (?, ?)", now)
         con.execute(
             "insert into intermediate.int_usage__touched_days"
             " select distinct usage_on, pass_id from events"
