@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import dlt
 from dlt.extract import DltResource
+from pydantic import model_validator
 
 from ingestion.batches import Batch
 from ingestion.config_types import EnvName, Text
@@ -27,6 +29,7 @@ from ingestion.http import SourceError
 from ingestion.resources import rows_rejected_reads
 from ingestion.restated import SNAPSHOT, WindowRead, window_batches
 from ingestion.sap_joule_api import Reports, read_service_key, sign_in
+from ingestion.sap_joule_files import exported_months, rows_of
 from ingestion.sap_joule_records import (
     CLOUD_CREDITS,
     DAILY_USAGE,
@@ -59,9 +62,17 @@ class SapJouleSource(SourceConfig):
     meters: tuple[Meter, ...] = ()
     claimed_services: tuple[Text, ...] = ()
     daily_subaccounts: tuple[Text, ...] = ()
-    service_key_env: EnvName
+    service_key_env: EnvName | None = None
+    # Instead of a service key: a folder of exported months (`sap_joule_files`).
+    folder_env: EnvName | None = None
     reporting_url_env: EnvName | None = None
     token_url_env: EnvName | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.service_key_env is None) == (self.folder_env is None):
+            raise ValueError("say either service_key_env, or folder_env")
+        return self
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,7 @@ class _Run:
     """What every resource of one run shares; it signs in when the first row is wanted."""
 
     reports: Callable[[], Reports]
+    folder: Path | None
     account: Account
     meters: Sequence[Meter]
     claimed: Sequence[str]
@@ -86,7 +98,8 @@ def sap_joule_source(
     meters: Sequence[Meter],
     claimed_services: Sequence[str],
     daily_subaccounts: Sequence[str],
-    service_key: str,
+    service_key: str | None,
+    folder: str | None = None,
     reporting_url: str | None = None,
     token_url: str | None = None,
     instance: str,
@@ -99,11 +112,12 @@ def sap_joule_source(
     @cache
     def reports() -> Reports:
         return sign_in(
-            read_service_key(service_key, token_url=token_url, reporting_url=reporting_url)
+            read_service_key(service_key or "", token_url=token_url, reporting_url=reporting_url)
         )
 
     run = _Run(
         reports=reports,
+        folder=Path(folder) if folder else None,
         account=account,
         meters=(*meters, *METERS),
         claimed=claimed_services,
@@ -152,6 +166,10 @@ def _windowed(run: _Run, windows: Iterator[WindowRead], contract: Contract) -> I
 
 
 def _usage_windows(run: _Run) -> Iterator[WindowRead]:
+    if run.folder is not None:
+        for month, path in exported_months(run.folder).items():
+            yield WindowRead(month, partial(_exported, run, month, path))
+        return
     path = "/monthlyDirectoryUsage" if run.account == "directory" else "/monthlyUsage"
     for month in _months(run, MONTHLY_USAGE):
         yield WindowRead(month, partial(_month_records, run, path, month))
@@ -159,17 +177,18 @@ def _usage_windows(run: _Run) -> Iterator[WindowRead]:
 
 def _cost_windows(run: _Run) -> Iterator[WindowRead]:
     """Costs are told of a global account only."""
-    for month in _months(run, MONTHLY_COST) if run.account == "global" else ():
+    is_told = run.account == "global" and run.folder is None
+    for month in _months(run, MONTHLY_COST) if is_told else ():
         yield WindowRead(month, partial(_cost_records, run, month))
 
 
 def _credit_windows(run: _Run) -> Iterator[WindowRead]:
-    if run.account == "global":
+    if run.account == "global" and run.folder is None:
         yield WindowRead(SNAPSHOT, partial(_phases, run))
 
 
 def _daily_windows(run: _Run) -> Iterator[WindowRead]:
-    for month in _back(run.now, DAILY_MONTHS) if run.subaccounts else ():
+    for month in _back(run.now, DAILY_MONTHS) if run.subaccounts and run.folder is None else ():
         for subaccount in run.subaccounts:
             yield WindowRead(f"{month}/{subaccount}", partial(_days, run, month, subaccount))
 
@@ -197,6 +216,16 @@ def _month_records(run: _Run, path: str, month: str) -> Records:
                 raise SourceError(f"sap_joule: {path} answered another month than {month}")
             row |= _metered(run, row)
         yield f"{path} {month} row {number}", row
+
+
+def _exported(run: _Run, month: str, path: Path) -> Records:
+    for place, row in rows_of(path):
+        if isinstance(row, dict):
+            asked = month.replace("-", "")
+            if str(row.get("reportYearMonth", asked)) != asked:
+                raise SourceError(f"sap_joule: {path.name} holds another month than {month}")
+            row |= _metered(run, row)
+        yield place, row
 
 
 def _metered(run: _Run, row: Mapping[str, Any]) -> dict[str, Any]:
