@@ -125,9 +125,10 @@ def bedrock_source(
         )
 
     def profiles() -> Iterator[Batch]:
-        control = client("bedrock", control_url)
+        found = application_profiles(client("bedrock", control_url))
+        # What may not be asked any more stands as it was last told.
         yield from window_batches(
-            [WindowRead(SNAPSHOT, lambda: application_profiles(control))],
+            [] if found is None else [WindowRead(SNAPSHOT, lambda: found)],
             contract=INFERENCE_PROFILES,
             source_instance=instance,
             extracted_at=now,

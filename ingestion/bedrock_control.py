@@ -30,27 +30,31 @@ _DENIED = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
 _ENDED = ("Completed", "PartiallyCompleted", "Stopped", "Expired")
 # A job runs for a week at most: one submitted earlier has ended, and was read.
 _RUNS_AT_MOST = timedelta(days=8)
-_MAX_BYTES = 1 << 30
+_HISTORY = timedelta(days=400)
 
 
-def application_profiles(control: Any) -> Iterator[tuple[str, Any]]:
-    """Each application inference profile with the models it stands for and its tags."""
-    profiles = _pages(control, "list_inference_profiles", "inferenceProfileSummaries", {
-        "typeEquals": "APPLICATION",
-    })  # fmt: skip
-    for profile in profiles:
-        arn = profile["inferenceProfileArn"]
-        answer = _asked(control.list_tags_for_resource, resourceARN=arn) or {}
-        yield (
-            f"inference profile {arn}",
-            {
+def application_profiles(control: Any) -> list[tuple[str, Any]] | None:
+    """Each application inference profile with its models and tags; None where we may not ask."""
+    found = []
+    try:
+        arguments = {"typeEquals": "APPLICATION"}
+        for profile in _pages(
+            control, "list_inference_profiles", "inferenceProfileSummaries", arguments
+        ):
+            arn = profile["inferenceProfileArn"]
+            answer = _asked(control.list_tags_for_resource, resourceARN=arn)
+            record = {
                 "profile_arn": arn,
                 "profile_name": profile.get("inferenceProfileName"),
                 "status": profile.get("status"),
                 "model_arns": [model.get("modelArn") for model in profile.get("models", [])],
                 "tags": {tag["key"]: tag["value"] for tag in answer.get("tags", [])},
-            },
-        )
+            }
+            found.append((f"inference profile {arn}", record))
+    except _Denied as denied:
+        _LOG.warning("bedrock: the role may not %s", denied)
+        return None
+    return found
 
 
 def batch_records(
@@ -59,19 +63,29 @@ def batch_records(
     """The records of batch jobs that ended and were not read yet; then remembers the jobs."""
     state = dlt.current.source_state()
     known: Mapping[str, str] = {} if deep_reread else state.get("batch_jobs", {})
-    read: dict[str, str] = {}
-    since = now - timedelta(days=400) if not state.get("batch_jobs") else now - 4 * _RUNS_AT_MOST
-    jobs = _pages(control, "list_model_invocation_jobs", "invocationJobSummaries", {
-        "submitTimeAfter": since,
-    })  # fmt: skip
-    for job in jobs:
-        if job.get("status") not in _ENDED:
-            continue
-        arn = job["jobArn"]
-        read[arn] = _at(job)
+    since = now - _HISTORY
+    if "batch_read_at" in state:
+        since = datetime.fromisoformat(state["batch_read_at"]) - _RUNS_AT_MOST
+        since = min(since, now - 4 * _RUNS_AT_MOST)
+    try:
+        jobs = list(
+            _pages(
+                control,
+                "list_model_invocation_jobs",
+                "invocationJobSummaries",
+                {"submitTimeAfter": since},
+            )
+        )
+    except _Denied as denied:
+        _LOG.warning("bedrock: the role may not %s", denied)
+        return
+    ended = {job["jobArn"]: job for job in jobs if job.get("status") in _ENDED}
+    for arn, job in ended.items():
         if arn in known:
             continue
-        target = job["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"]
+        target = inside(job, "outputDataConfig", "s3OutputDataConfig", "s3Uri")
+        if not isinstance(target, str):
+            raise SourceError("bedrock: a batch job does not say where its output lies")
         for locator, record in _output(storage, target, job_id=arn.rpartition("/")[2]):
             if isinstance(record, dict):
                 record |= {
@@ -83,9 +97,10 @@ def batch_records(
                 }
             yield locator, record
         checkpoint("extract_page")
-    oldest = (now - 6 * _RUNS_AT_MOST).isoformat()
+    oldest = min(since, now - 6 * _RUNS_AT_MOST).isoformat()
     kept = {arn: at for arn, at in state.get("batch_jobs", {}).items() if at >= oldest}
-    state["batch_jobs"] = kept | read
+    state["batch_jobs"] = kept | {arn: _at(job) for arn, job in ended.items()}
+    state["batch_read_at"] = now.isoformat()
 
 
 def _at(job: Mapping[str, Any]) -> str:
@@ -102,8 +117,6 @@ def _output(storage: Any, target: str, *, job_id: str) -> Iterator[tuple[str, An
         keys = [item["Key"] for item in items]
         for key in sorted(key for key in keys if key.endswith(".jsonl.out")):
             answer = storage.get_object(Bucket=address.netloc, Key=key)
-            if answer["ContentLength"] > _MAX_BYTES:
-                raise SourceError(f"bedrock: {address.netloc}/{key} is larger than {_MAX_BYTES}")
             for number, line in enumerate(answer["Body"].iter_lines(), start=1):
                 if line.strip():
                     yield f"{key} line {number}", _decoded(line)
@@ -123,13 +136,11 @@ def _decoded(line: bytes) -> Any:
 def _pages(
     control: Any, operation: str, name: str, arguments: Mapping[str, Any]
 ) -> Iterator[Mapping[str, Any]]:
-    """What an operation lists, page by page; nothing where the role may not ask."""
+    """What an operation lists, page by page; raises _Denied where the role may not ask."""
     token: str | None = None
     while True:
         more = {"nextToken": token} if token else {}
         answer = _asked(getattr(control, operation), maxResults=100, **arguments, **more)
-        if answer is None:
-            return
         if name not in answer:
             raise SourceError(f"bedrock: {operation} was answered by something else")
         yield from answer[name]
@@ -141,13 +152,16 @@ def _pages(
         token = following
 
 
-def _asked(operation: Any, **arguments: Any) -> Mapping[str, Any] | None:
+class _Denied(Exception):
+    """The role may not ask for something; the message names the operation."""
+
+
+def _asked(operation: Any, **arguments: Any) -> Mapping[str, Any]:
     try:
         answer: Mapping[str, Any] = operation(**arguments)
     except ClientError as error:
         if error_code(error) in _DENIED:
-            _LOG.warning("bedrock: the role may not %s", operation.__name__)
-            return None
+            raise _Denied(operation.__name__) from None
         raise SourceError(f"bedrock: {operation.__name__} failed: {error_code(error)}") from None
     except BotoCoreError as error:
         failure = f"bedrock: {operation.__name__} failed: {error_code(error)}"

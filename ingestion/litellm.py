@@ -65,8 +65,8 @@ class Ledger(Protocol):
         """Where each row of a closed window stands, and the row."""
         ...
 
-    def inventory(self, contract: Contract) -> list[tuple[str, Any]]:
-        """Where each key, team or user stands, and its record."""
+    def inventory(self, contract: Contract) -> list[tuple[str, Any]] | None:
+        """Where each key, team or user stands, and its record; None where they are not shown."""
         ...
 
 
@@ -94,8 +94,10 @@ def litellm_source(
         yield from _read(ledger, instance=instance, now=now, overlap=overlap, history=history)
 
     def listed(contract: Contract) -> Iterator[Batch]:
+        found = ledger.inventory(contract)
+        # What is not shown any more stands as it was last shown.
         yield from window_batches(
-            [WindowRead(SNAPSHOT, lambda: ledger.inventory(contract))],
+            [] if found is None else [WindowRead(SNAPSHOT, lambda: found)],
             contract=contract,
             source_instance=instance,
             extracted_at=now,

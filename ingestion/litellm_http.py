@@ -79,8 +79,8 @@ class HttpLedger:
             raise SourceError(f"litellm: /spend/logs/v2 did not answer page {page}")
         return answer
 
-    def inventory(self, contract: Contract) -> list[tuple[str, Any]]:
-        """Keys, teams or users; none where the proxy does not show them to our key."""
+    def inventory(self, contract: Contract) -> list[tuple[str, Any]] | None:
+        """Keys, teams or users; None where the proxy does not show them to our key."""
         resource = contract.resource
         try:
             if resource == "keys":
@@ -89,16 +89,18 @@ class HttpLedger:
                 return self._pages("/user/list", "users", "page_size")
             teams = self._client.get("/team/list", params={})
         except SourceError as error:
-            if error.status not in (403, 404):
+            # A key that is no admin's gets 401 here, and reads spend logs all the same.
+            if error.status not in (401, 403, 404):
                 raise
             _LOG.warning("litellm: the %s are not shown to this key: %s", resource, error)
-            return []
+            return None
         if not isinstance(teams, list):
             raise SourceError("litellm: /team/list answered 200 without a list")
         return [(f"teams row {number}", team) for number, team in enumerate(teams, start=1)]
 
     def _pages(self, path: str, name: str, size: str, **params: str) -> list[tuple[str, Any]]:
         found: list[tuple[str, Any]] = []
+        before: list[Any] = []
         for page in range(1, _MAX_LIST_PAGES):
             answer = self._client.get(path, params={"page": page, size: _LIST_ROWS, **params})
             listed = answer.get(name) if isinstance(answer, dict) else None
@@ -107,6 +109,9 @@ class HttpLedger:
                 raise SourceError(f"litellm: {path} answered 200 without a page of {name}")
             if not listed and page < pages:
                 raise SourceError(f"litellm: page {page} of {pages} of {path} is empty")
+            if listed and listed == before:
+                raise SourceError(f"litellm: page {page} of {path} repeats the page before it")
+            before = listed
             found += [(f"{name} page {page} row {n}", row) for n, row in enumerate(listed, 1)]
             if page >= pages:
                 return found

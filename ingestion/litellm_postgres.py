@@ -62,9 +62,12 @@ class DatabaseLedger:
     def window(self, window: Window) -> list[tuple[str, Any]]:
         """Where each row of a window stands, and the row; its last second is read whole."""
         with self._reading() as connection:
-            shown = self._shown(connection, _SPEND_LOGS, _COLUMNS)
+            shown = self._shown(connection, _SPEND_LOGS, (*_COLUMNS, "metadata"))
             if '"startTime"' not in shown or '"request_id"' not in shown:
                 raise SourceError(f'litellm: the role cannot read "{_SPEND_LOGS}"')
+            if '"metadata"' not in shown:
+                raise SourceError(f'litellm: the role cannot read metadata of "{_SPEND_LOGS}"')
+            shown.remove('"metadata"')
             fields = ", ".join(f"'{name}', metadata -> '{name}'" for name in _METADATA)
             query = text(
                 f"select {', '.join(shown)}, jsonb_build_object({fields}) as metadata "
@@ -87,15 +90,15 @@ class DatabaseLedger:
                 checkpoint("extract_page")
             return rows
 
-    def inventory(self, contract: Contract) -> list[tuple[str, Any]]:
-        """Keys, teams or users; none where the role may not read their table."""
+    def inventory(self, contract: Contract) -> list[tuple[str, Any]] | None:
+        """Keys, teams or users; None where the role may not read their table."""
         table = _TABLES[contract.resource]
         names = [column.name for column in contract.columns]
         with self._reading() as connection:
             shown = self._shown(connection, table, names)
             if f'"{names[0]}"' not in shown:
                 _LOG.warning('litellm: the role cannot read "%s"', table)
-                return []
+                return None
             query = text(f'select {", ".join(shown)} from "{table}" order by "{names[0]}"')
             found = connection.execute(query).mappings().all()
         return [(f"{table} row {n}", _record(row)) for n, row in enumerate(found, start=1)]
@@ -113,11 +116,10 @@ class DatabaseLedger:
     def _shown(self, connection: Connection, table: str, names: Sequence[str]) -> list[str]:
         """Those columns of a table that are there and that the role may read, quoted."""
         query = text(
-            "select column_name from information_schema.column_privileges "
-            "where table_schema = any (current_schemas(false)) and table_name = :name "
-            "and privilege_type = 'SELECT'"
+            "select attname from pg_attribute where attrelid = to_regclass(:name) and attnum > 0 "
+            "and not attisdropped and has_column_privilege(attrelid, attnum, 'SELECT')"
         )
-        known = {name for (name,) in connection.execute(query, {"name": table})}
+        known = {name for (name,) in connection.execute(query, {"name": f'"{table}"'})}
         return [f'"{name}"' for name in names if name in known]
 
 

@@ -17,8 +17,6 @@ from ingestion.checkpoints import checkpoint
 from ingestion.contracts import Contract
 
 SNAPSHOT = "snapshot"
-# Digests are remembered of so many windows, the last by their key: more than any re-read covers.
-_REMEMBERED = 1_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,8 @@ def window_batches(
 ) -> Iterator[Batch]:
     """A batch for each window that changed since it was last read; one of nothing where none did.
 
-    Windows that are not read this time are remembered as they were.
+    Windows that are not read this time are remembered as they were: a source with windows without
+    number forgets those that it never reads again.
     """
     state = dlt.current.source_state()
     known: Mapping[str, str] = state.get("digests", {}).get(contract.resource, {})
@@ -63,8 +62,7 @@ def window_batches(
         yield split(
             [], contract=contract, source_instance=source_instance, extracted_at=extracted_at
         )
-    remembered = sorted(digests)[-_REMEMBERED:]
-    state.setdefault("digests", {})[contract.resource] = {key: digests[key] for key in remembered}
+    state.setdefault("digests", {})[contract.resource] = digests
 
 
 def read_windows(contract: Contract) -> frozenset[str]:

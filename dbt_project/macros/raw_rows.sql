@@ -34,7 +34,8 @@
 {%- endmacro %}
 
 {# Every version of the rows of a windowed resource: as they were read, and, where a newer reading of the window lacks
-   the row of a natural key (`keys`: its columns), once more with `is_removed`, brought by that reading's load.
+   the row of a natural key (`keys`: its columns), once more with `is_removed`, brought by that reading's load. A reading
+   of which a row was rejected takes nothing back: the row may be the rejected one.
    `version_load_id` and `version_hash` stand for `load_id` and `row_hash`. #}
 {% macro restated_rows(system, resource, keys) -%}
     (
@@ -56,15 +57,23 @@
                 source_instance,
                 window_key,
                 load_id,
-                lead(load_id) over (
+                min(case when rejected_count = 0 then load_id end) over (
                     partition by source_instance, window_key order by load_id
+                    rows between 1 following and unbounded following
                 ) as next_load_id
-            from {{ raw_rows(system, resource ~ '__reads') }} as every_reading
-            where window_key is not null
-            group by
-                source_instance,
-                window_key,
-                load_id
+            from (
+                select
+                    source_instance,
+                    window_key,
+                    load_id,
+                    sum(rows_rejected_count) as rejected_count
+                from {{ raw_rows(system, resource ~ '__reads') }} as every_reading
+                where window_key is not null
+                group by
+                    source_instance,
+                    window_key,
+                    load_id
+            ) as readings_by_load
         ) as readings
             on stated.source_instance = readings.source_instance
             and stated.window_key = readings.window_key

@@ -115,32 +115,33 @@ def _load_instances(
 ) -> Iterator[Any]:
     """Loads each instance; one that fails does not keep the others from being loaded."""
     results: dict[dg.AssetKey, dg.MaterializeResult] = {}
-    failures: list[dg.Failure] = []
+    failures: list[Exception] = []
     for source in sources:
         credentials = getattr(context.resources, credentials_key(source.id)).values()
         try:
-            for result in _run(
-                context,
-                build_source(
-                    source, credentials=credentials, now=settings.now(), deep_reread=deep_reread
-                ),
-                pipeline_for(source.system, instance=source.id, home=settings.home()),
-            ):
+            built = build_source(
+                source, credentials=credentials, now=settings.now(), deep_reread=deep_reread
+            )
+            pipeline = pipeline_for(source.system, instance=source.id, home=settings.home())
+            for result in _run(context, built, pipeline):
                 earlier = results.get(result.asset_key)
                 names = [*(earlier.metadata["instances"] if earlier else ()), source.id]
                 results[result.asset_key] = result._replace(
                     metadata={**result.metadata, "instances": names}
                 )
-        except dg.Failure as failure:
+        except Exception as failure:
             if len(sources) == 1:
                 raise
             failures.append(failure)
-    if failures:
-        raise dg.Failure(
-            description="; ".join(str(failure.description) for failure in failures),
-            allow_retries=any(failure.allow_retries for failure in failures),
-        )
     yield from results.values()
+    if failures:
+        told = [
+            getattr(failure, "description", None) or type(failure).__name__ for failure in failures
+        ]
+        raise dg.Failure(
+            description="; ".join(told),
+            allow_retries=any(getattr(failure, "allow_retries", True) for failure in failures),
+        )
 
 
 def _run(context: dg.AssetExecutionContext, source: DltSource, pipeline: Any) -> Iterator[Any]:

@@ -50,7 +50,7 @@ class Vendors:
         return {name: self.environ[env] if env else None for name, env in named.items()}
 
     def load(self, source: SourceConfig, *, credentials: Mapping[str, str | None], n: int) -> Path:
-        """The n-th reading of a source, a minute after the one before, into a home of its own."""
+        """A reading of a source n minutes after the world's end, into a home of its own."""
         home = self.folder / source.id
         built = build_source(
             source,
