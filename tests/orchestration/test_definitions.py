@@ -13,7 +13,10 @@ from collector_service import collector, event
 from dagster_dlt import DagsterDltResource
 from raw_loads import loaded
 
+from ingestion.litellm import LiteLLMSource
 from ingestion.systems import SYSTEMS
+from orchestration.assets.raw import system_assets
+from orchestration.jobs import load_config, load_job_name
 
 ROOT = Path(__file__).resolve().parents[2]
 # What a vendor sends us or a person declares has nothing upstream; what we publish last has
@@ -89,6 +92,30 @@ def test_the_road_runs_from_the_vendor_to_the_blocked_key(graph: dict[str, set[s
     assert {"raw/litellm/spend_logs", "raw/bedrock/invocations", "raw/config/budgets"} <= reached
     assert {"core/fct_usage", "budgets/fct_budget_status", "published/marts"} <= reached
     assert not {name for name in reached if "ops" in name}, "evaluation reads what it recorded"
+
+
+def test_two_proxies_share_their_assets_and_are_loaded_each_on_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METERHOUSE_HOME", str(tmp_path / "home"))
+    proxies = [
+        LiteLLMSource(
+            id=name, system="litellm", evidence_layer="gateway", base_url_env="U", api_key_env="K"
+        )
+        for name in ("proxy-one", "proxy-two")
+    ]
+    loaded_by = system_assets("litellm", proxies, ready=proxies)
+    assert dg.AssetKey(["raw", "litellm", "spend_logs"]) in loaded_by.keys
+    assert {"proxy_one_credentials", "proxy_two_credentials"} <= loaded_by.required_resource_keys
+    for proxy in proxies:
+        config = load_config(proxy, deep_reread=False)
+        assert config == {
+            "ops": {"load_litellm": {"config": {"instances": [proxy.id], "deep_reread": False}}}
+        }
+    assert [load_job_name(proxy.id) for proxy in proxies] == [
+        "load_proxy_one_job",
+        "load_proxy_two_job",
+    ]
 
 
 def test_data_tests_are_asset_checks(definitions: dg.Definitions) -> None:
