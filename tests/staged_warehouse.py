@@ -18,7 +18,8 @@ Event = dict[str, Any]
 def build(home: Path, *, select: Sequence[str]) -> None:
     """Builds these models and runs the tests that stand on them alone."""
     command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "build"]
-    command += ["--indirect-selection", "cautious", "--select", *select]
+    command += ["--indirect-selection", "cautious", "--exclude-resource-type", "unit_test"]
+    command += ["--select", *select]
     for option, value in (
         ("--project-dir", PROJECT),
         ("--profiles-dir", PROJECT),

@@ -1,0 +1,27 @@
+{# A DuckDB view is replaced in one statement. dbt's own way renames it twice and drops it, which is a third of what
+   a pass over little costs, since most models are views. #}
+{% materialization view, adapter='duckdb' %}
+    {%- set existing_relation = load_cached_relation(this) -%}
+    {%- set target_relation = this.incorporate(type='view') -%}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {% if existing_relation is not none and not existing_relation.is_view %}
+        {% do adapter.drop_relation(existing_relation) %}
+    {% endif %}
+    {% call statement('main') -%}
+        {{ get_create_view_as_sql(target_relation, sql) }}
+    {%- endcall %}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {% do adapter.commit() %}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}
+
+{% macro duckdb__create_view_as(relation, sql) -%}
+    {% if config.get('contract').enforced %}{{ get_assert_columns_equivalent(sql) }}{% endif %}
+    create or replace view {{ relation }} as (
+        {{ sql }}
+    );
+{%- endmacro %}
