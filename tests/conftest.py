@@ -35,19 +35,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole passes take longest, so their tests begin first."""
-    items.sort(key=lambda item: not {"_live", "replayed"} & set(item.fixturenames))
+    """Whole passes take longest, so their tests begin first: one worker's with a history of its
+    own, while the other makes the history that all others start from.
+    """
+    items.sort(
+        key=lambda item: ("replayed" not in item.fixturenames, "_live" not in item.fixturenames)
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A file's tests go to one worker: they share passes. Kills share nothing and spread."""
+    """A file's tests go to one worker: they share passes. Every kill point there is spreads."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Files(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return nodeid if file.endswith("test_crash.py") else file
+            return nodeid if config.option.crash_points == "all" else file
 
     config.option.loadscopereorder = False
     return Files(config, log)

@@ -1,19 +1,14 @@
 """A warehouse with the price models built over a landed price file and hand-made usage."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from price_catalog.cost import Usage
 
-PROJECT = Path(__file__).resolve().parents[1] / "dbt_project"
 # Everything that turns a price file and attributed usage into cost, and nothing else.
 PRICE_MODELS = [
     "stg_price_catalog__snapshots",
@@ -133,18 +128,3 @@ def event(usage_key: str, usage: Usage, **overrides: object) -> dict[str, object
     }
     given |= {f"{bucket}_tokens": tokens for bucket, tokens in asdict(usage).items()}
     return given | overrides
-
-
-def build(home: Path) -> None:
-    environment = os.environ | {"METERHOUSE_HOME": str(home), "DO_NOT_TRACK": "1"}
-    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "build"]
-    command += ["--select", *PRICE_MODELS]
-    for option, value in (
-        ("--project-dir", PROJECT),
-        ("--profiles-dir", PROJECT),
-        ("--target-path", home / "dbt" / "target"),
-        ("--log-path", home / "dbt" / "logs"),
-    ):
-        command += [option, str(value)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]

@@ -62,7 +62,7 @@ def chains() -> list[tuple[str, ...]]:
     chosen = random.Random(SEED)
     return [
         tuple(chosen.choice(named(phase)) for phase in phases)
-        for phases in (("read", "load", "build", "publish"), ("evaluate", "act"))
+        for phases in (("read", "load", "build", "publish", "evaluate"), ("act",))
     ]
 
 

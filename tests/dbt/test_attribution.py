@@ -1,8 +1,5 @@
 """Usage finds its place in both trees, and every tree sums to the same total at every instant."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +12,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from listed_identifiers import LISTED_BY, listed_table
+from staged_warehouse import build, compiled
 
 from ingestion.config_loader import load_config
 from ingestion.config_tables import config_source
@@ -28,6 +27,8 @@ MODELS = [
     "dim_entities",
     "dim_customers",
     "dim_features",
+    "dim_source_identities",
+    "int_inventory__identities",
     "fct_unattributed_usage",
 ]
 RAW = (
@@ -132,13 +133,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         con.execute("create table intermediate.int_usage__deduplicated as from events limit 0")
         con.execute("create table marts.core.fct_usage as select * from events limit 0")
         con.execute("create table staging.stg_run__current_pass (pass_id bigint, as_of timestamp)")
-        touched = "intermediate.int_usage__touched_days (usage_on date, pass_id bigint)"
-        listed = "source_instance text, field text, identifier text, email text, identity_name text"
-        for table in (touched, f"intermediate.int_inventory__unioned ({listed})"):
-            con.execute(f"create table {table}")
+        con.execute(
+            "create table intermediate.int_usage__touched_days (usage_on date, pass_id bigint)"
+        )
+        con.register("listed", listed_table(LITELLM))
+        con.execute("create table intermediate.int_inventory__unioned as from listed")
     for number, acts in ((1, ACTS), (2, SECOND_PASS)):
         start_pass(home, number, acts)
-        build(home)
+        build(home, select=MODELS)
     return home
 
 
@@ -203,18 +205,6 @@ def start_pass(home: Path, number: int, acts: dict[str, Act]) -> None:
             select *, expected_entity as entity_key, expected_customer as customer_key
             from intermediate.int_usage__deduplicated"""
         )
-
-
-def build(home: Path) -> None:
-    # Only tests that need nothing else than these models.
-    command = [Path(sys.executable).with_name("dbt"), "build", "--quiet", "--profiles-dir", "."]
-    command += ["--indirect-selection", "cautious", "--select", *MODELS]
-    command += ["--target-path", home / "target", "--log-path", home / "logs"]
-    environment = {"PATH": os.environ["PATH"], "METERHOUSE_HOME": str(home), "DO_NOT_TRACK": "1"}
-    done = subprocess.run(
-        command, cwd=ROOT / "dbt_project", env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -308,6 +298,16 @@ def test_what_no_rule_knows_is_listed_with_its_cost_and_a_suggestion(
     ]
 
 
+def test_what_is_listed_has_a_place_before_it_is_used(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    found = warehouse.execute(
+        "select identity_kind, identifier, identity_name, team_identifier, user_identifier, "
+        "entity_key from marts.core.dim_source_identities"
+    ).fetchall()
+    assert {row[:5]: row[5] for row in found} == LISTED_BY
+
+
 def test_the_chart_shows_where_a_node_stands_now(warehouse: duckdb.DuckDBPyConnection) -> None:
     paths = dict(
         warehouse.execute("select entity_key, entity_path from marts.core.dim_entities").fetchall()
@@ -357,7 +357,7 @@ def ancestors(edges: list[Edge], node: str, at: datetime) -> list[str]:
 def expanded_sql(home: Path) -> str:
     """The model as dbt compiled it."""
     model = "meterhouse/models/intermediate/org/int_org__expanded.sql"
-    return (home / "target" / "compiled" / model).read_text(encoding="utf-8")
+    return (compiled(home) / model).read_text(encoding="utf-8")
 
 
 @settings(max_examples=60, deadline=None)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from price_warehouse import TOKEN_BUCKETS, Row, build, event, make_upstream, rows_of
+from price_warehouse import PRICE_MODELS, TOKEN_BUCKETS, Row, event, make_upstream, rows_of
+from staged_warehouse import build
 
 from ingestion.pipeline import pipeline_for, run_source, warehouse_path
 from price_catalog.cost import Usage, cost
@@ -46,7 +47,7 @@ def warehouse(
     events = [*hand_events(), *generated_events(generated)]
     with duckdb.connect(str(warehouse_path(home))) as connection:
         make_upstream(connection, events, raw_names())
-    build(home)
+    build(home, select=PRICE_MODELS)
     with duckdb.connect(str(warehouse_path(home))) as connection:
         yield connection
 
@@ -320,7 +321,7 @@ def test_a_second_snapshot_opens_a_version_only_where_a_rate_changed(tmp_path: P
             event("after", usage, **given, occurred_at=midnight),
         ]
         make_upstream(connection, events, [])
-    build(tmp_path)
+    build(tmp_path, select=PRICE_MODELS)
     with duckdb.connect(str(warehouse_path(tmp_path))) as connection:
         costs = {key: priced(connection, key)["effective_cost_usd"] for key in ("before", "after")}
         versions = rows_of(

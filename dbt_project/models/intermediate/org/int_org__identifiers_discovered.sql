@@ -3,6 +3,10 @@ with identity_fields as (
     select * from {{ ref('int_org__identity_fields') }}
 ),
 
+used as (
+    select * from {{ ref('int_org__identities') }}
+),
+
 values_resolved as (
     select * from {{ ref('int_org__values_resolved') }}
 ),
@@ -31,6 +35,8 @@ judged as (
             order by identity_fields.field_position
         ) as field_rank
     from identity_fields
+    inner join used
+        on identity_fields.identity_key = used.identity_key
     inner join sources
         on identity_fields.source_instance = sources.source_instance
     left join values_resolved

@@ -1,6 +1,33 @@
--- one row per identity, dimension and field with a value that its source is attributed by
-with identities as (
+-- one row per identity, used or only listed, dimension and field with a value that its source is attributed by
+{% set fields = [
+    'raw_organization', 'raw_workspace', 'raw_team', 'raw_user', 'raw_customer', 'raw_agent', 'raw_application',
+    'raw_feature', 'raw_key_hash', 'raw_key_alias'
+] %}
+{% set listed_fields = ['raw_organization', 'raw_team', 'raw_user', 'raw_agent', 'raw_key_hash', 'raw_key_alias'] %}
+with used as (
     select * from {{ ref('int_org__identities') }}
+),
+
+listed as (
+    select * from {{ ref('int_inventory__identities') }}
+),
+
+identities as (
+    select
+        identity_key,
+        source_instance
+        {%- for field in fields %},
+        {{ field }}
+        {%- endfor %}
+    from used
+    union all
+    select
+        identity_key,
+        source_instance
+        {%- for field in fields %},
+        {{ field if field in listed_fields else 'cast(null as ' ~ dbt.type_string() ~ ')' }} as {{ field }}
+        {%- endfor %}
+    from listed
 ),
 
 source_fields as (
@@ -15,16 +42,9 @@ unpivoted as (
         source_fields.field,
         source_fields.position as field_position,
         case source_fields.field
-            when 'raw_organization' then identities.raw_organization
-            when 'raw_workspace' then identities.raw_workspace
-            when 'raw_team' then identities.raw_team
-            when 'raw_user' then identities.raw_user
-            when 'raw_customer' then identities.raw_customer
-            when 'raw_agent' then identities.raw_agent
-            when 'raw_application' then identities.raw_application
-            when 'raw_feature' then identities.raw_feature
-            when 'raw_key_hash' then identities.raw_key_hash
-            when 'raw_key_alias' then identities.raw_key_alias
+            {%- for field in fields %}
+            when '{{ field }}' then identities.{{ field }}
+            {%- endfor %}
         end as field_value
     from identities
     inner join source_fields

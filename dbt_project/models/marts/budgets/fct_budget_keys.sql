@@ -1,5 +1,5 @@
--- one row per hard budget and gateway key with use in its last 7 days: what enforcement may limit, and how much of
--- the key's use is the budget's own
+-- one row per hard budget and gateway key that counts, or could count, towards it: what enforcement may limit, and how
+-- much of the key's use of the last 7 days is the budget's own; a key that its gateway only lists is its owner's
 with quarter_hours as (
     select * from {{ ref('int_spend__quarter_hours') }}
 ),
@@ -15,6 +15,11 @@ expanded as (
 
 current_pass as (
     select * from {{ ref('stg_run__current_pass') }}
+),
+
+listed_keys as (
+    select * from {{ ref('dim_source_identities') }}
+    where identity_kind = 'key' and entity_key is not null
 ),
 
 recent as (
@@ -69,6 +74,30 @@ own as (
         placed.source,
         placed.source_instance,
         placed.raw_key_hash
+),
+
+-- A budget that is used up must not be dodged with a key that nobody has used yet.
+unused as (
+    select
+        budgets.budget_id,
+        listed_keys.source,
+        listed_keys.source_instance,
+        listed_keys.identifier as raw_key_hash,
+        listed_keys.identity_name as raw_key_alias
+    from listed_keys
+    cross join current_pass
+    inner join expanded
+        on listed_keys.entity_key = expanded.entity_key
+        and expanded.tree = 'owner'
+        and current_pass.as_of >= expanded.valid_from_at
+        and current_pass.as_of < expanded.valid_to_at
+    inner join budgets
+        on expanded.ancestor_key = budgets.entity_key
+        and (budgets.scope = 'consolidated' or expanded.depth = 0)
+    left join key_totals
+        on listed_keys.source_instance = key_totals.source_instance
+        and listed_keys.identifier = key_totals.raw_key_hash
+    where key_totals.raw_key_hash is null
 )
 
 select
@@ -88,3 +117,12 @@ inner join key_totals
     on own.source = key_totals.source
     and own.source_instance = key_totals.source_instance
     and own.raw_key_hash = key_totals.raw_key_hash
+union all
+select
+    budget_id,
+    source as gateway,
+    source_instance,
+    raw_key_hash,
+    raw_key_alias,
+    cast(1 as double precision) as own_usage_ratio
+from unused

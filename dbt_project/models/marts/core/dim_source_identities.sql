@@ -3,9 +3,12 @@ with inventory as (
     select * from {{ ref('int_inventory__unioned') }}
 ),
 
-values_resolved as (
-    select * from {{ ref('int_org__values_resolved') }}
-    where dimension = 'owner'
+listed as (
+    select * from {{ ref('int_inventory__identities') }}
+),
+
+identities_placed as (
+    select * from {{ ref('int_org__identities_placed') }}
 )
 
 select
@@ -21,10 +24,13 @@ select
     inventory.is_blocked,
     {{ money('inventory.limit_usd') }} as limit_usd,
     inventory.limit_period,
-    values_resolved.target_key as entity_key,
+    identities_placed.entity_key,
+    identities_placed.attributed_by,
     inventory.extracted_at
 from inventory
-left join values_resolved
-    on inventory.source_instance = values_resolved.source_instance
-    and inventory.field = values_resolved.field
-    and inventory.identifier = values_resolved.field_value
+inner join listed
+    on inventory.source_instance = listed.source_instance
+    and inventory.identity_kind = listed.identity_kind
+    and inventory.identifier = listed.identifier
+left join identities_placed
+    on listed.identity_key = identities_placed.identity_key
