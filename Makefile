@@ -33,7 +33,7 @@ ui: $(VENV)/.base $(VENV)/.sandbox  ## the Dagster UI over the demo, on loopback
 test: $(VENV)/.base $(VENV)/.sandbox $(VENV)/.test  ## every check: lint, dbt parse and unit tests, pytest
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 3
 
 test-crash: $(VENV)/.base $(VENV)/.sandbox $(VENV)/.test  ## every kill point, not only the seeded sample
 	@$(BIN)/python -m pytest -n 2 -m "crash" --crash-points all

@@ -22,8 +22,9 @@ POINTS = {
     "read": {"extract_page": (1, 2, 3), "dlt.extract": (1, 6, 12, 18, 24)},
     "load": {"dlt.normalize": (1, 10, 20, 30), "dlt.load": (1, 4, 8, 12, 16, 20, 24)},
     "build": {"dbt": (1, 20, 40, 60, 80, 100, 120, 140, 160, 180, 200)},
-    "publish": {"publish.before_rename": (1, 2), "publish.after_rename": (1, 2)},
-    "evaluate": {
+    "publish": {
+        "publish.before_rename": (1, 2),
+        "publish.after_rename": (1, 2),
         "evaluate.begun": (1,),
         "evaluate.states_saved": (1,),
         "evaluate.before_commit": (1,),
@@ -62,7 +63,7 @@ def chains() -> list[tuple[str, ...]]:
     chosen = random.Random(SEED)
     return [
         tuple(chosen.choice(named(phase)) for phase in phases)
-        for phases in (("read", "load", "build", "publish", "evaluate"), ("act",))
+        for phases in (("read", "load", "publish"), ("build", "act"))
     ]
 
 
