@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A file's tests go to one worker: they share passes. Every kill point there is spreads."""
+    """A file's tests go to one worker: they share passes. All kill points, if asked for, spread."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Files(LoadScopeScheduling):

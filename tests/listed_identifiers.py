@@ -3,9 +3,9 @@
 import pyarrow as pa
 
 _TEXTS = ("identity_kind", "identifier", "identity_name", "team_identifier", "user_identifier")
-_EMPTY = ("source", "field", "email", "organization_identifier", "limit_period")
+_OTHERS = ("field", "email", "workspace_identifier", "organization_identifier", "limit_period")
 _SCHEMA = pa.schema(
-    [(name, pa.string()) for name in ("source_instance", *_TEXTS, *_EMPTY)]
+    [(name, pa.string()) for name in ("source", "source_instance", *_TEXTS, *_OTHERS)]
     + [("is_blocked", pa.bool_()), ("limit_usd", pa.decimal128(38, 15))]
     + [("extracted_at", pa.timestamp("us"))]
 )
@@ -22,7 +22,8 @@ LISTED_BY = {
 def listed_table(source_instance: str) -> pa.Table:
     """Rows of `int_inventory__unioned`."""
     rows = [
-        {"source_instance": source_instance, **dict(zip(_TEXTS, each, strict=True))}
+        {"source": "litellm", "source_instance": source_instance}
+        | dict(zip(_TEXTS, each, strict=True))
         for each in LISTED_BY
     ]
     return pa.Table.from_pylist(rows, schema=_SCHEMA)

@@ -3,7 +3,6 @@
     'raw_organization', 'raw_workspace', 'raw_team', 'raw_user', 'raw_customer', 'raw_agent', 'raw_application',
     'raw_feature', 'raw_key_hash', 'raw_key_alias'
 ] %}
-{% set listed_fields = ['raw_organization', 'raw_team', 'raw_user', 'raw_agent', 'raw_key_hash', 'raw_key_alias'] %}
 with used as (
     select * from {{ ref('int_org__identities') }}
 ),
@@ -13,21 +12,18 @@ listed as (
 ),
 
 identities as (
+    {%- for relation in ['used', 'listed'] %}
     select
         identity_key,
         source_instance
         {%- for field in fields %},
         {{ field }}
         {%- endfor %}
-    from used
+    from {{ relation }}
+    {%- if not loop.last %}
     union all
-    select
-        identity_key,
-        source_instance
-        {%- for field in fields %},
-        {{ field if field in listed_fields else 'cast(null as ' ~ dbt.type_string() ~ ')' }} as {{ field }}
-        {%- endfor %}
-    from listed
+    {%- endif %}
+    {%- endfor %}
 ),
 
 source_fields as (

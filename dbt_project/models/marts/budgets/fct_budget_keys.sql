@@ -76,7 +76,7 @@ own as (
         placed.raw_key_hash
 ),
 
--- A budget that is used up must not be dodged with a key that nobody has used yet.
+-- A budget that is used up must not be dodged with a key that nobody used of late.
 unused as (
     select
         budgets.budget_id,

@@ -1,9 +1,5 @@
 -- one row per source instance, kind and identifier: the keys, teams, users and agents that a source lists
-with inventory as (
-    select * from {{ ref('int_inventory__unioned') }}
-),
-
-listed as (
+with listed as (
     select * from {{ ref('int_inventory__identities') }}
 ),
 
@@ -12,25 +8,22 @@ identities_placed as (
 )
 
 select
-    inventory.source_instance,
-    inventory.source,
-    inventory.identity_kind,
-    inventory.identifier,
-    inventory.identity_name,
-    inventory.email,
-    inventory.team_identifier,
-    inventory.user_identifier,
-    inventory.organization_identifier,
-    inventory.is_blocked,
-    {{ money('inventory.limit_usd') }} as limit_usd,
-    inventory.limit_period,
+    listed.source_instance,
+    listed.source,
+    listed.identity_kind,
+    listed.identifier,
+    listed.identity_name,
+    listed.email,
+    listed.team_identifier,
+    listed.user_identifier,
+    listed.workspace_identifier,
+    listed.organization_identifier,
+    listed.is_blocked,
+    {{ money('listed.limit_usd') }} as limit_usd,
+    listed.limit_period,
     identities_placed.entity_key,
     identities_placed.attributed_by,
-    inventory.extracted_at
-from inventory
-inner join listed
-    on inventory.source_instance = listed.source_instance
-    and inventory.identity_kind = listed.identity_kind
-    and inventory.identifier = listed.identifier
+    listed.extracted_at
+from listed
 left join identities_placed
     on listed.identity_key = identities_placed.identity_key
