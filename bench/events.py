@@ -86,6 +86,8 @@ select
         when u_tier < 0.10 then 'priority'
         when u_tier < 0.50 then 'default'
     end as service_tier,
+    null::varchar as region,
+    null::varchar as unit,
     case when u_status < 0.01 then 'error' else 'ok' end as status,
     $ends_at - to_microseconds(cast(($rows - n) * ({days} * 86400e6 / $rows) as bigint))
         as occurred_at,

@@ -72,7 +72,7 @@ def make_warehouse(home: Path, *, rows: int) -> None:
         make_events(connection, rows=rows, models=models, ends_at=ENDS_AT)
         connection.execute(
             """create table intermediate.int_usage__models_seen as
-            select distinct provider, model_served, model_requested
+            select distinct provider, model_served, model_requested, region, service_tier, unit
             from intermediate.int_usage__attributed"""
         )
     _build(home)

@@ -45,6 +45,7 @@ EVENT_SCHEMA = pa.schema(
         *((name, pa.string()) for name in ("usage_key", "source_instance", "provider")),
         *((name, pa.string()) for name in ("raw_key_alias", "raw_key_hash")),
         *((name, pa.string()) for name in ("model_requested", "model_served", "service_tier")),
+        *((name, pa.string()) for name in ("region", "unit")),
         ("status", pa.string()),
         ("occurred_at", pa.timestamp("us")),
         ("usage_on", pa.date32()),
@@ -57,6 +58,8 @@ EVENT_SCHEMA = pa.schema(
     ]
 )
 
+
+SEEN_COLUMNS = ("provider", "model_served", "model_requested", "region", "service_tier", "unit")
 
 Row = dict[str, object]
 
@@ -97,15 +100,12 @@ def make_upstream(
             {"provider": provider, "model_served": name, "model_requested": None}
             for provider, name in names
         ],
-        schema=pa.schema(
-            [(c, pa.string()) for c in ("provider", "model_served", "model_requested")]
-        ),
+        schema=pa.schema([(c, pa.string()) for c in SEEN_COLUMNS]),
     )
     connection.register("seen", seen)
     connection.execute(
-        """create table intermediate.int_usage__models_seen as
-        select * from seen
-        union select provider, model_served, model_requested from usage_events"""
+        f"""create table intermediate.int_usage__models_seen as
+        select * from seen union select {", ".join(SEEN_COLUMNS)} from usage_events"""
     )
 
 

@@ -1,6 +1,8 @@
--- one row per provider and model name ever seen on an act, and one empty row a pass: the mark up to which was looked
+-- one row per provider, model name, region, service tier and unit ever seen together on an act, and one empty row a pass:
+-- the mark up to which was looked
 -- depends_on: {{ ref('int_usage__touched_days') }}
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
+{% set columns = ['provider', 'model_served', 'model_requested', 'region', 'service_tier', 'unit'] %}
 with usage_events as (
     select * from {{ ref('int_usage__deduplicated') }}
     where {{ touched_days_filter('usage_on') }}
@@ -12,14 +14,10 @@ current_pass as (
 
 named as (
     select
-        provider,
-        model_served,
-        model_requested
+        {{ columns | join(',\n        ') }}
     from usage_events
     group by
-        provider,
-        model_served,
-        model_requested
+        {{ columns | join(',\n        ') }}
 ),
 
 unseen as (
@@ -27,9 +25,10 @@ unseen as (
     from named
     {% if is_incremental() %}
     left join {{ this }} as seen
-        on named.provider is not distinct from seen.provider
-        and named.model_served is not distinct from seen.model_served
-        and named.model_requested is not distinct from seen.model_requested
+        on {% for column in columns -%}
+        named.{{ column }} is not distinct from seen.{{ column }}
+        {% if not loop.last %}and {% endif %}
+        {%- endfor %}
     where seen.pass_id is null
     {% endif %}
 ),
@@ -38,15 +37,13 @@ marked as (
     select * from unseen
     union all
     select
-        cast(null as {{ dbt.type_string() }}) as provider,
-        cast(null as {{ dbt.type_string() }}) as model_served,
-        cast(null as {{ dbt.type_string() }}) as model_requested
+        {% for column in columns -%}
+        cast(null as {{ dbt.type_string() }}) as {{ column }}{{ ',' if not loop.last }}
+        {% endfor %}
 )
 
 select
-    marked.provider,
-    marked.model_served,
-    marked.model_requested,
+    marked.*,
     current_pass.pass_id
 from marked
 cross join current_pass
