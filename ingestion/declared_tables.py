@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from ingestion import decisions
 from ingestion.contracts import INTEGER, READS_SCHEMA, REJECTED_SCHEMA, TEXT, UTC_TIME, Contract
 from ingestion.pipeline import warehouse_path
 from ingestion.systems import SYSTEMS
@@ -26,15 +27,26 @@ _LOAD_ID = pa.field("_dlt_load_id", TEXT)
 def declare_tables(home: Path) -> None:
     """Creates the raw tables that are missing; dlt adds what else it wants when it first loads."""
     with duckdb.connect(str(warehouse_path(home))) as connection:
-        for system, tables in SYSTEMS.items():
-            if not tables.contracts:
-                continue
+        for system, tables in _declared():
             schema = f"raw_{system}"
             connection.execute(f"create schema if not exists {schema}")
-            for name, columns in _tables(tables.contracts):
+            for name, columns in tables:
                 connection.register("declared", columns.empty_table())
                 connection.execute(f"create table if not exists {schema}.{name} as from declared")
                 connection.unregister("declared")
+
+
+def _declared() -> Iterator[tuple[str, Iterator[tuple[str, pa.Schema]]]]:
+    for system, tables in SYSTEMS.items():
+        if tables.contracts:
+            yield system, _tables(tables.contracts)
+    yield "decisions", _decided()
+
+
+def _decided() -> Iterator[tuple[str, pa.Schema]]:
+    yield "_dlt_loads", _LOADS
+    for name, schema in decisions.SCHEMAS.items():
+        yield name, schema.append(_LOAD_ID)
 
 
 def _tables(contracts: tuple[Contract, ...]) -> Iterator[tuple[str, pa.Schema]]:

@@ -79,18 +79,18 @@ def freshness_of(sources: Sequence[SourceConfig]) -> dg.FreshnessPolicy:
 
 
 def after_loads(
-    load_keys: list[dg.AssetKey], *, passes: dg.AssetKey
+    load_keys: list[dg.AssetKey], *, begun: Sequence[dg.AssetKey]
 ) -> dg.AutomationCondition[dg.AssetKey]:
     """One pass when something upstream is new and no load is under way.
 
     The sensor that evaluates it runs at most every five minutes, so ten sources that finish one
-    after the other make one pass, not ten. A pass is what writes `passes`: that must not wake the
-    next. What a failed check stops is stopped inside the run: dbt skips what is downstream of it,
-    nothing is published, and so nothing is evaluated. The first pass of all is the schedule's, or
-    a person's: conditions build on what it built.
+    after the other make one pass, not ten. What a pass itself writes as it begins (`begun`) must
+    not wake the next. What a failed check stops is stopped inside the run: dbt skips what is
+    downstream of it, nothing is published, and so nothing is evaluated. The first pass of all is
+    the schedule's, or a person's: conditions build on what it built.
     """
     condition = (
-        dg.AutomationCondition.eager().ignore(dg.AssetSelection.assets(passes))
+        dg.AutomationCondition.eager().ignore(dg.AssetSelection.assets(*begun))
         & ~dg.AutomationCondition.missing()
     )
     for key in load_keys:

@@ -17,10 +17,13 @@ from dagster_dbt import (
 )
 
 from ingestion.checkpoints import checkpoint
+from ingestion.decisions import DESCRIPTIONS
 from ingestion.declared_tables import declare_tables
 from ingestion.passes import begin_pass
 from orchestration import settings
 from orchestration.automation import MARTS_FRESHNESS, WAREHOUSE_POOL
+from orchestration.ops.decisions import land_decisions
+from orchestration.ops.store import open_store
 from orchestration.warehouse import building_marts, publish_marts, writer_lock
 
 OPS_TAG = "ops"
@@ -110,14 +113,22 @@ def _raw_key(manifest: Mapping[str, Any], unique_id: str) -> dg.AssetKey:
     return dg.AssetKey(["raw", schema.removeprefix("raw_"), table])
 
 
-def passes_spec() -> dg.AssetSpec:
-    """The passes, which models read the time from."""
-    return dg.AssetSpec(
-        PASSES_KEY,
-        group_name="raw/run",
-        kinds={"duckdb"},
-        description="Passes and the time each speaks for; a row is appended when one begins.",
-    )
+def begun_specs() -> list[dg.AssetSpec]:
+    """What a pass appends as it begins: its number and time, and what people decided."""
+    described = {
+        tuple(PASSES_KEY): "Passes and the time each speaks for; appended as one begins.",
+        **{("raw", "decisions", name): text for name, text in DESCRIPTIONS.items()},
+    }
+    return [
+        dg.AssetSpec(
+            list(key),
+            group_name=f"raw/{key[1]}",
+            kinds={"duckdb"},
+            owners=["team:data-platform"],
+            description=text,
+        )
+        for key, text in described.items()
+    ]
 
 
 def model_assets(
@@ -141,9 +152,11 @@ def model_assets(
             # model mistakes new rows for rows it has seen (DESIGN D18, D19).
             pass_id = begin_pass(home, as_of=settings.now())
             declare_tables(home)
-            context.log_event(
-                dg.AssetMaterialization(asset_key=PASSES_KEY, metadata={"pass_id": pass_id})
-            )
+            begun = [dg.AssetKey(PASSES_KEY)]
+            if land_decisions(open_store(settings.ops_url()), home):
+                begun = [spec.key for spec in begun_specs()]
+            for key in begun:
+                context.log_event(dg.AssetMaterialization(key, metadata={"pass_id": pass_id}))
             yield from _build(context, dbt)
 
     return build_models

@@ -41,7 +41,7 @@ def all_assets(config: Config, *, project: DbtProject) -> list[Any]:
         # A load brings all its tables, so one of them says whether it is under way; each key that
         # is watched costs every model a look at every tick.
         [min(asset.keys) for asset in (*sources, collector)],
-        passes=dg.AssetKey(models.PASSES_KEY),
+        begun=[spec.key for spec in models.begun_specs()],
     )
     built = models.model_assets(project, condition=condition)
     marts = models.publishing_asset(
@@ -61,7 +61,7 @@ def all_assets(config: Config, *, project: DbtProject) -> list[Any]:
         condition=condition,
     )
     return [
-        models.passes_spec(),
+        *models.begun_specs(),
         *sources,
         collector,
         raw.config_assets(config),

@@ -234,11 +234,26 @@ wallet_entry = Table(  # H, C; append
 period_close = Table(  # H, E; append
     "period_close",
     METADATA,
-    Column("period", Text, primary_key=True),
+    Column("period", Text, primary_key=True),  # a month, as 2026-10
     Column("snapshot_id", BigInteger, nullable=False),
     Column("closed_at", UtcDateTime, nullable=False),
     Column("by", Text, nullable=False),
     Column("totals_json", Text, nullable=False),
+    Column("totals_sha256", Text, nullable=False),
+)
+
+repricing = Table(  # H; undone by a date, never deleted
+    "repricing",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("from_at", UtcDateTime, nullable=False),
+    Column("to_at", UtcDateTime, nullable=False),  # exclusive
+    Column("as_known_at", UtcDateTime, nullable=False),
+    Column("price_key", Text),  # null: every model
+    Column("by", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("undone_at", UtcDateTime),
+    Column("undone_by", Text),
 )
 
 lease = Table(  # all
@@ -250,4 +265,10 @@ lease = Table(  # all
     Column("until", UtcDateTime, nullable=False),
 )
 
-APPEND_ONLY = ("transition", "delivery_attempt", "enforcement_action", "wallet_entry")
+APPEND_ONLY = (
+    "transition",
+    "delivery_attempt",
+    "enforcement_action",
+    "wallet_entry",
+    "period_close",
+)

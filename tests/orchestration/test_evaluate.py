@@ -165,7 +165,12 @@ def test_a_closed_month_emits_nothing(store: Engine) -> None:
     with writing(store) as connection:
         connection.execute(
             insert(period_close).values(
-                period="2026-11", snapshot_id=1, closed_at=DECEMBER, by="ada", totals_json="{}"
+                period="2026-11",
+                snapshot_id=1,
+                closed_at=DECEMBER,
+                by="ada",
+                totals_json="{}",
+                totals_sha256="",
             )
         )
     late = [budget("1000", is_current=False), december("0")]

@@ -232,10 +232,11 @@ def upgrade() -> None:
     )
 
     for table in _APPEND_ONLY:
-        _make_append_only(table)
+        make_append_only(table)
 
 
-def _make_append_only(table: str) -> None:
+def make_append_only(table: str) -> None:
+    """From now on the database itself refuses to change or delete a row of it."""
     if op.get_bind().dialect.name == "sqlite":
         for verb in ("update", "delete"):
             op.execute(
