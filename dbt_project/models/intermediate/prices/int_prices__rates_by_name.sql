@@ -1,4 +1,5 @@
--- one row per raw (provider, model name) seen, service tier, size band and range of time: what an event joins to
+-- one row per raw (provider, model name, region) seen, service tier, size band, band of the week and range of time:
+-- what an event joins to
 {{ config(materialized='table') }}
 
 with lookup as (
@@ -13,6 +14,23 @@ estimate_rates as (
     select * from {{ ref('int_prices__estimate_rates') }}
 ),
 
+models_seen as (
+    select * from {{ ref('int_usage__models_seen') }}
+),
+
+-- The same name may cost another rate in another region: each that was seen has rows of its own.
+regions_seen as (
+    select
+        coalesce(provider, '') as provider,
+        coalesce(model_served, model_requested, '') as model_name,
+        coalesce(region, '') as region
+    from models_seen
+    group by
+        coalesce(provider, ''),
+        coalesce(model_served, model_requested, ''),
+        coalesce(region, '')
+),
+
 service_tiers as (
     select service_tier
     from prices
@@ -25,9 +43,12 @@ matched as (
     select
         lookup.provider,
         lookup.model_name,
+        regions_seen.region,
         service_tiers.service_tier,
         coalesce(prices.band_lo, -1) as band_lo,
         coalesce(prices.band_hi, 9223372036854775807) as band_hi,
+        cast(0 as integer) as week_minute_from,
+        cast(10080 as integer) as week_minute_to,
         greatest(
             lookup.valid_from_at, coalesce(prices.valid_from_at, lookup.valid_from_at)
         ) as valid_from_at,
@@ -55,6 +76,7 @@ matched as (
         prices.r_audio_output,
         prices.r_image_input,
         prices.r_image_output,
+        cast(null as decimal(18, 15)) as r_request,
 
         coalesce(prices.src_input = 'fallback', false) as is_fallback_input,
         coalesce(prices.src_cache_read = 'fallback', false) as is_fallback_cache_read,
@@ -69,6 +91,9 @@ matched as (
         coalesce(prices.src_image_input = 'fallback', false) as is_fallback_image_input,
         coalesce(prices.src_image_output = 'fallback', false) as is_fallback_image_output
     from lookup
+    inner join regions_seen
+        on lookup.provider = regions_seen.provider
+        and lookup.model_name = regions_seen.model_name
     cross join service_tiers
     left join prices
         on lookup.price_key = prices.price_key

@@ -79,10 +79,13 @@ left join rates
         when 'batches' then 'batch'
         else 'standard'
     end = rates.service_tier
+    and coalesce(usage_events.region, '') = rates.region
     and usage_events.occurred_at >= rates.valid_from_at
     and usage_events.occurred_at < rates.valid_to_at
     and coalesce(usage_events.total_input_tokens, 0) > rates.band_lo
     and coalesce(usage_events.total_input_tokens, 0) <= rates.band_hi
+    and {{ week_minute('usage_events.occurred_at') }} >= rates.week_minute_from
+    and {{ week_minute('usage_events.occurred_at') }} < rates.week_minute_to
 left join sources
     on usage_events.source_instance = sources.source_instance
 -- What another source meters already is told apart in trust.fct_duplicate_usage, and is no act of its own.
