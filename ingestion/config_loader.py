@@ -4,8 +4,6 @@ Belongs here: which file holds what, and the order of the checks. Nothing is kep
 configuration that is refused: the last good one stays in force in `raw_config` (DESIGN D22).
 """
 
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from ingestion import config_checks as checks
+from ingestion.config_prices import Contract, Override, SellRule, price_problems
 from ingestion.config_schema import (
     Budget,
     Customer,
@@ -26,19 +25,11 @@ from ingestion.config_schema import (
     Root,
 )
 from ingestion.config_tree import Node, Placed, customer_nodes, owner_nodes
+from ingestion.config_versions import Versions, versions_of
 from ingestion.config_yaml import ConfigError, Document, Problem, read_yaml
 from ingestion.systems import Source
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Versions:
-    """Hashes of what is declared: all of it, what decides attribution, what decides prices."""
-
-    config_version: str
-    attribution_version: str
-    pricing_version: str
 
 
 @dataclass(frozen=True)
@@ -54,6 +45,9 @@ class Config:
     gateways: tuple[Gateway, ...]
     exempt_keys: tuple[str, ...]
     model_aliases: tuple[ModelAlias, ...]
+    contracts: tuple[Contract, ...]
+    overrides: tuple[Override, ...]
+    selling: tuple[SellRule, ...]
     versions: Versions
 
 
@@ -72,14 +66,18 @@ _LISTS: dict[str, dict[str, Any]] = {
     "budgets.yaml": {"budgets": Budget},
     "webhooks.yaml": {"endpoints": Endpoint},
     "enforcement.yaml": {"gateways": Gateway},
-    "prices.yaml": {"model_aliases": ModelAlias},
+    "prices.yaml": {
+        "model_aliases": ModelAlias,
+        "contracts": Contract,
+        "overrides": Override,
+        "selling": SellRule,
+    },
 }
 _CUSTOMER_FILE: dict[str, Any] = {"customers": Customer, "budgets": Budget}
 # Sections that are not a list of the above, read apart.
 _SINGLES: dict[str, tuple[str, ...]] = {
     "customers.yaml": ("root",),
     "enforcement.yaml": ("exempt_keys",),
-    "prices.yaml": ("overrides",),
 }
 
 
@@ -99,14 +97,14 @@ def load_config(path: Path) -> Config:
     by_file = {document.file: document for document in documents}
     root, refused = _single(by_file.get("customers.yaml"), "root", Root)
     exempt, refused_keys = _exempt_keys(by_file.get("enforcement.yaml"))
-    problems += refused + refused_keys + _overrides(by_file.get("prices.yaml"))
+    problems += refused + refused_keys
     # Checks across declarations would report the holes that a refused one leaves.
     if problems:
         raise ConfigError(problems)
     config, problems = _checked(found, root, exempt)
     if problems:
         raise ConfigError(problems)
-    return replace(config, versions=_versions(config))
+    return replace(config, versions=versions_of(config))
 
 
 def _read_all(path: Path) -> tuple[list[Document], list[Problem]]:
@@ -198,23 +196,6 @@ def _exempt_keys(document: Document | None) -> tuple[tuple[str, ...], list[Probl
     return said.exempt_keys, []
 
 
-def _overrides(document: Document | None) -> list[Problem]:
-    # A price that is accepted and not applied would be worse than one that is refused.
-    if (
-        document is None
-        or not isinstance(document.value, dict)
-        or not document.value.get("overrides")
-    ):
-        return []
-    return [
-        Problem(
-            document.file,
-            document.line(("overrides",)),
-            "overrides are not supported yet: leave it empty",
-        )
-    ]
-
-
 def _checked(
     found: dict[str, list[Placed[Any]]], root: Placed[Root], exempt_keys: tuple[str, ...]
 ) -> tuple[Config, list[Problem]]:
@@ -231,6 +212,8 @@ def _checked(
             "budget": found["budgets"],
             "endpoint": found["endpoints"],
             "gateway": found["gateways"],
+            "contract": found["contracts"],
+            "price rule": [*found["overrides"], *found["selling"]],
         }
     )
     problems += checks.email_problems([*owners, *customers])
@@ -243,6 +226,14 @@ def _checked(
         found["endpoints"], found["gateways"], sources=plain["sources"], nodes=nodes
     )
     problems += checks.alias_problems(found["model_aliases"])
+    problems += price_problems(
+        found["contracts"],
+        found["overrides"],
+        found["selling"],
+        sources=plain["sources"],
+        nodes=nodes,
+        features=plain["features"],
+    )
     config = Config(
         sources=plain["sources"],
         nodes=tuple(nodes.values()),
@@ -253,6 +244,9 @@ def _checked(
         gateways=plain["gateways"],
         exempt_keys=exempt_keys,
         model_aliases=plain["model_aliases"],
+        contracts=plain["contracts"],
+        overrides=plain["overrides"],
+        selling=plain["selling"],
         versions=Versions("", "", ""),
     )
     return config, problems
@@ -266,27 +260,3 @@ def _expanded(budgets: tuple[Budget, ...], nodes: dict[str, Node]) -> Iterator[B
             yield budget.model_copy(
                 update={"id": f"{budget.id}-{node.id}", "entity": node.id, "each": None}
             )
-
-
-def _versions(config: Config) -> Versions:
-    attributing = {"id", "entity_from", "customer_from", "auto_create"}
-    attributing |= {"default_entity", "default_customer"}
-    pricing_fields = {"id", "cost_policy", "evidence_layer", "covered_by", "covered_keys", "owns"}
-    attribution = [
-        [source.model_dump(include=attributing) for source in config.sources],
-        [(n.id, n.tree, n.type, n.email, n.parents) for n in config.nodes],
-        [feature.id for feature in config.features],
-        config.identities,
-    ]
-    pricing = [
-        [source.model_dump(include=pricing_fields) for source in config.sources],
-        config.model_aliases,
-    ]
-    whole = [getattr(config, name) for name in config.__dataclass_fields__ if name != "versions"]
-    return Versions(version_of(whole), version_of(attribution), version_of(pricing))
-
-
-def version_of(value: Any) -> str:
-    """The sha256 of a declaration's canonical JSON: equal content, equal version."""
-    text = json.dumps(TypeAdapter(Any).dump_python(value, mode="json"), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()

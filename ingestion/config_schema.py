@@ -50,7 +50,9 @@ def _quarter_hour(at: datetime) -> datetime:
 Moment = Annotated[AwareDatetime, AfterValidator(_quarter_hour)]
 
 
-class _Dated(Declared):
+class Dated(Declared):
+    """What holds for a half-open range of time; an open end is left out."""
+
     valid_from_at: Moment | None = None
     valid_to_at: Moment | None = None
 
@@ -68,7 +70,7 @@ class OwnerContact(Declared):
     channel: Text | None = None
 
 
-class Parent(_Dated):
+class Parent(Dated):
     """One dated edge of a tree, half-open; an open end is left out."""
 
     parent: Id
@@ -166,7 +168,7 @@ class Thresholds(Declared):
     critical: Money | None = None
 
 
-class Budget(_Dated):
+class Budget(Dated):
     """What an entity may spend in a period, and what happens on the way there."""
 
     id: Id
@@ -241,7 +243,7 @@ class Gateway(Declared):
     admin_key_env: EnvName
 
 
-class ModelAlias(_Dated):
+class ModelAlias(Dated):
     """A model name as a source writes it, and the catalogue's name for it."""
 
     provider: Text

@@ -18,8 +18,10 @@ import pyarrow as pa
 from dlt.extract import DltResource
 
 from ingestion.config_checks import threshold_usd, values_of
-from ingestion.config_loader import Config, version_of
+from ingestion.config_loader import Config
+from ingestion.config_price_tables import PRICE_COLUMNS, contract_sources, price_rules
 from ingestion.config_schema import Identity
+from ingestion.config_versions import version_of
 from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME
 
 Rows = Iterator[tuple[Any, ...]]
@@ -100,6 +102,7 @@ _COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
         ("valid_from_at", UTC_TIME),
         ("valid_to_at", UTC_TIME),
     ),
+    **PRICE_COLUMNS,
     "versions": (("attribution_version", TEXT), ("pricing_version", TEXT)),
 }
 TABLES = tuple(_COLUMNS)
@@ -266,5 +269,7 @@ _ROWS: dict[str, Callable[[Config], Rows]] = {
     "identities": _identities,
     "budgets": _budgets,
     "model_aliases": _model_aliases,
+    "contract_sources": contract_sources,
+    "price_rules": price_rules,
     "versions": _versions,
 }

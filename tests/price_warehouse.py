@@ -9,6 +9,15 @@ import pyarrow as pa
 
 from price_catalog.cost import Usage
 
+# Negotiated rates and selling, from rules to what an act joins to.
+TERMS_MODELS = [
+    "int_prices__place_rules",
+    "int_prices__scopes",
+    "int_prices__identity_scopes",
+    "int_prices__terms_matched",
+    "int_prices__terms_resolved",
+    "int_prices__terms",
+]
 # Everything that turns a price file and attributed usage into cost, and nothing else.
 PRICE_MODELS = [
     "stg_price_catalog__snapshots",
@@ -23,8 +32,11 @@ PRICE_MODELS = [
     "int_prices__model_lookup",
     "int_prices__estimate_rates",
     "int_prices__rates_by_name",
+    *TERMS_MODELS,
     "int_usage__rated",
+    "int_usage__contracted",
     "int_usage__priced",
+    "int_usage__charged",
     "dim_prices",
     "dim_models",
     "assert_every_seen_name_joins_to_one_price_row",
@@ -45,7 +57,7 @@ EVENT_SCHEMA = pa.schema(
         *((name, pa.string()) for name in ("usage_key", "source_instance", "provider")),
         *((name, pa.string()) for name in ("raw_key_alias", "raw_key_hash")),
         *((name, pa.string()) for name in ("model_requested", "model_served", "service_tier")),
-        *((name, pa.string()) for name in ("region", "unit")),
+        *((name, pa.string()) for name in ("region", "unit", "buy_scope_key", "sell_scope_key")),
         ("status", pa.string()),
         ("occurred_at", pa.timestamp("us")),
         ("usage_on", pa.date32()),
@@ -58,6 +70,26 @@ EVENT_SCHEMA = pa.schema(
     ]
 )
 
+
+# An organisation without rules of its own: a test that has some fills these tables.
+_ORGANISATION = """
+create table staging.stg_config__price_rules (
+    rule_id varchar, side varchar, rule_kind varchar, scope varchar, scope_key varchar,
+    feature_key varchar, provider varchar, model_name varchar, meter varchar, service_tier varchar,
+    priority bigint, rate_usd_per_unit decimal(18, 15), factor_ratio decimal(9, 6),
+    amount_usd decimal(38, 15), is_on_previous boolean, valid_from_at timestamp,
+    valid_to_at timestamp);
+create table staging.stg_config__contract_sources (contract_id varchar, source_instance varchar);
+create table intermediate.int_org__identity_matches (
+    identity_key varchar, entity_key varchar, customer_key varchar, user_key varchar,
+    agent_key varchar, application_key varchar, feature_key varchar, attributed_by varchar,
+    customer_attributed_by varchar);
+create table intermediate.int_org__identities (identity_key varchar, source_instance varchar);
+create table intermediate.int_org__nodes (entity_key varchar, tree varchar, entity_type varchar);
+create table intermediate.int_org__expanded (
+    entity_key varchar, ancestor_key varchar, tree varchar, depth integer,
+    valid_from_at timestamp, valid_to_at timestamp);
+"""
 
 SEEN_COLUMNS = ("provider", "model_served", "model_requested", "region", "service_tier", "unit")
 
@@ -90,6 +122,7 @@ def make_upstream(
     connection.executemany(
         "insert into intermediate.int_prices__aliases values (?, ?, ?, ?, ?, ?)", ALIASES
     )
+    connection.execute(_ORGANISATION)
     usage_events = pa.Table.from_pylist(events, schema=EVENT_SCHEMA)
     connection.register("usage_events", usage_events)
     connection.execute(
@@ -120,6 +153,8 @@ def event(usage_key: str, usage: Usage, **overrides: object) -> dict[str, object
         "status": "ok",
         "occurred_at": OCCURRED_AT,
         "usage_on": OCCURRED_AT.date(),
+        "buy_scope_key": "",
+        "sell_scope_key": "",
         "is_informational": False,
         "is_gateway_cache_hit": False,
         "total_input_tokens": usage.total_input_tokens,

@@ -5,3 +5,8 @@
         'output', 'reasoning', 'audio_input', 'audio_output', 'image_input', 'image_output',
     ]) }}
 {%- endmacro %}
+
+{# The lines that a list cost consists of: the token kinds, the fee of a request, and what is counted instead of tokens. #}
+{% macro cost_lines() -%}
+    {{ return(token_kinds() + ['request', 'unit']) }}
+{%- endmacro %}

@@ -1,10 +1,11 @@
--- one row per act, with its place in both trees; a plain join, so day filters reach below it
+-- one row per act, with its place in both trees and the price rules of that place; a plain join, so day filters reach
+-- below it
 with usage_events as (
     select * from {{ ref('int_usage__deduplicated') }}
 ),
 
 identity_matches as (
-    select * from {{ ref('int_org__identity_matches') }}
+    select * from {{ ref('int_prices__identity_scopes') }}
 ),
 
 unattributed as (
@@ -24,7 +25,9 @@ select
     identity_matches.application_key,
     identity_matches.feature_key,
     identity_matches.attributed_by,
-    identity_matches.customer_attributed_by
+    identity_matches.customer_attributed_by,
+    coalesce(identity_matches.buy_scope_key, '') as buy_scope_key,
+    coalesce(identity_matches.sell_scope_key, '') as sell_scope_key
 from usage_events
 cross join unattributed
 left join identity_matches

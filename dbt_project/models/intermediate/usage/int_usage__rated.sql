@@ -36,6 +36,9 @@ select
     {{ money('usage_events.audio_output_tokens * rates.r_audio_output') }} as rated_audio_output_usd,
     {{ money('usage_events.image_input_tokens * rates.r_image_input') }} as rated_image_input_usd,
     {{ money('usage_events.image_output_tokens * rates.r_image_output') }} as rated_image_output_usd,
+    -- A fee for each request, whatever its size; none where the catalogue states none.
+    {{ money(slot_count('request') ~ ' * rates.r_request') }} as rated_request_usd,
+    cast(null as decimal(38, 15)) as rated_unit_usd,
 
     -- A used bucket without a rate: there is no price, whatever the other buckets cost.
     (coalesce(usage_events.input_tokens, 0) <> 0 and rates.r_input is null)
@@ -72,13 +75,7 @@ from usage_events
 left join rates
     on coalesce(usage_events.provider, '') = rates.provider
     and coalesce(usage_events.model_served, usage_events.model_requested, '') = rates.model_name
-    and case lower(coalesce(usage_events.service_tier, ''))
-        when 'flex' then 'flex'
-        when 'priority' then 'priority'
-        when 'batch' then 'batch'
-        when 'batches' then 'batch'
-        else 'standard'
-    end = rates.service_tier
+    and {{ price_tier('usage_events.service_tier') }} = rates.service_tier
     and coalesce(usage_events.region, '') = rates.region
     and usage_events.occurred_at >= rates.valid_from_at
     and usage_events.occurred_at < rates.valid_to_at

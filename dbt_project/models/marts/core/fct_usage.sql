@@ -7,7 +7,7 @@
     pre_hook='{{ delete_touched_days() }}',
 ) }}
 with priced as (
-    select * from {{ ref('int_usage__priced') }}
+    select * from {{ ref('int_usage__charged') }}
     where {{ touched_days_filter('usage_on') }}
 ),
 
@@ -86,6 +86,10 @@ select
     -- cost, USD
     priced.price_status,
     priced.cost_basis,
+    priced.cost_policy,
+    priced.price_version_key,
+    priced.price_rule_id,
+    priced.sell_rule_id,
     priced.is_price_backcast,
     {{ money('priced.list_input_cost_usd') }} as list_input_cost_usd,
     {{ money('priced.list_cache_read_cost_usd') }} as list_cache_read_cost_usd,
@@ -99,12 +103,17 @@ select
     {{ money('priced.list_audio_output_cost_usd') }} as list_audio_output_cost_usd,
     {{ money('priced.list_image_input_cost_usd') }} as list_image_input_cost_usd,
     {{ money('priced.list_image_output_cost_usd') }} as list_image_output_cost_usd,
+    {{ money('priced.list_request_cost_usd') }} as list_request_cost_usd,
+    {{ money('priced.list_unit_cost_usd') }} as list_unit_cost_usd,
     {{ money('priced.list_cost_usd') }} as list_cost_usd,
     {{ money('priced.contracted_cost_usd') }} as contracted_cost_usd,
     priced.reported_cost_usd,
     priced.reported_cost_basis,
     {{ money('priced.effective_cost_usd') }} as effective_cost_usd,
+    {{ money('priced.reported_variance_usd') }} as reported_variance_usd,
     {{ money('priced.estimated_cost_usd') }} as estimated_cost_usd,
+    {{ money('priced.charged_usd') }} as charged_usd,
+    {{ money('priced.margin_usd') }} as margin_usd,
 
     -- as the source said it
     priced.token_convention,

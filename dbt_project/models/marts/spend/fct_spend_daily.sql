@@ -24,6 +24,8 @@ days as (
         cast(sum({{ kind }}_tokens) as bigint) as {{ kind }}_tokens,
         sum(list_{{ kind }}_cost_usd) as list_{{ kind }}_cost_usd,
         {% endfor -%}
+        sum(list_request_cost_usd) as list_request_cost_usd,
+        sum(list_unit_cost_usd) as list_unit_cost_usd,
         sum(list_cost_usd) as list_cost_usd,
         sum(effective_cost_usd) as effective_cost_usd,
         sum(estimated_cost_usd) as estimated_cost_usd,
@@ -55,6 +57,18 @@ kinds as (
         pass_id
     from days
     union all
+    {% for kind in ['request', 'unit'] -%}
+    select
+        {{ dimensions | join(', ') }},
+        '{{ kind }}' as token_kind,
+        cast(0 as bigint) as quantity,
+        {{ money('list_' ~ kind ~ '_cost_usd') }} as effective_cost_usd,
+        {{ money('0') }} as estimated_cost_usd,
+        pass_id
+    from days
+    where list_{{ kind }}_cost_usd <> 0
+    union all
+    {% endfor -%}
     select
         {{ dimensions | join(', ') }},
         'adjustment' as token_kind,

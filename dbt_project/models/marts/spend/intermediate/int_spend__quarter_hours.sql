@@ -34,10 +34,15 @@ rolled_up as (
         cast(sum({{ kind }}_tokens) as bigint) as {{ kind }}_tokens,
         {{ money('coalesce(sum(list_' ~ kind ~ '_cost_usd), 0)') }} as list_{{ kind }}_cost_usd,
         {% endfor -%}
+        {{ money('coalesce(sum(list_request_cost_usd), 0)') }} as list_request_cost_usd,
+        {{ money('coalesce(sum(list_unit_cost_usd), 0)') }} as list_unit_cost_usd,
         cast(sum(total_tokens) as bigint) as total_tokens,
         {{ money('coalesce(sum(list_cost_usd), 0)') }} as list_cost_usd,
         {{ money('coalesce(sum(effective_cost_usd), 0)') }} as effective_cost_usd,
-        {{ money('coalesce(sum(estimated_cost_usd), 0)') }} as estimated_cost_usd
+        {{ money('coalesce(sum(estimated_cost_usd), 0)') }} as estimated_cost_usd,
+        {{ money('coalesce(sum(charged_usd), 0)') }} as charged_usd,
+        {{ money('coalesce(sum(margin_usd), 0)') }} as margin_usd,
+        sum(case when is_costed and charged_usd is null then 1 else 0 end) as uncharged_requests_count
     from usage_events
     group by
         {{ dimensions | join(',\n        ') }}

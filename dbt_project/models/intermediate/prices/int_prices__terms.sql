@@ -1,0 +1,55 @@
+-- one row per side, set of price rules, name in use and range of time: what an act joins to for its terms. Of each slot
+-- either a rate of its own, or a factor on the cost, or neither; rate and factor where a discount stands on a fixed rate
+{{ config(materialized='table') }}
+{% set keys = ['side', 'scope_key', 'provider', 'model_name', 'service_tier', 'unit', 'valid_from_at', 'valid_to_at'] %}
+with resolved as (
+    select * from {{ ref('int_prices__terms_resolved') }}
+),
+
+rules_of_terms as (
+    select {{ keys | join(', ') }}, rule_id
+    from resolved
+    group by {{ keys | join(', ') }}, rule_id
+),
+
+named as (
+    select
+        {{ keys | join(',\n        ') }},
+        {{ dbt.listagg('rule_id', "' '", 'order by rule_id') }} as rule_ids
+    from rules_of_terms
+    group by {{ keys | join(', ') }}
+),
+
+pivoted as (
+    select
+        {{ keys | join(',\n        ') }},
+        {% for slot in cost_lines() -%}
+        max(case when slot = '{{ slot }}' then rate_usd_per_unit end) as rate_{{ slot }},
+        max(case when slot = '{{ slot }}' then factor_ratio end) as factor_{{ slot }},
+        {% endfor -%}
+        -- One factor for everything and no rate of its own: the whole cost can be multiplied at once.
+        case
+            when sum(case when slot in ('{{ cost_lines() | join("', '") }}') then 1 else 0 end)
+                = {{ cost_lines() | length }}
+                and max(rate_usd_per_unit) is null
+                and min(factor_ratio) = max(factor_ratio)
+                then max(factor_ratio)
+        end as uniform_factor_ratio,
+        max(case when slot = 'passthrough_reported' then 1 else 0 end) = 1 as is_passthrough,
+        max(case when slot in ('{{ cost_lines() | join("', '") }}') then 1 else 0 end) = 1 as has_metered_terms,
+        max(case when slot = 'cost_plus_fixed' then amount_usd end) as plus_usd,
+        max(case when slot = 'floor' then amount_usd end) as floor_usd,
+        max(case when slot = 'cap' then amount_usd end) as cap_usd
+    from resolved
+    group by {{ keys | join(', ') }}
+)
+
+select
+    pivoted.*,
+    named.rule_ids
+from pivoted
+inner join named
+    on {% for key in keys -%}
+    pivoted.{{ key }} = named.{{ key }}
+    {% if not loop.last %}and {% endif %}
+    {%- endfor %}

@@ -1,0 +1,60 @@
+-- one row per act, with what the customer is charged for it: from its effective cost by the terms it is sold under; null
+-- where nothing sells it, or its price is not known
+with priced as (
+    select * from {{ ref('int_usage__priced') }}
+),
+
+terms as (
+    select * from {{ ref('int_prices__terms') }}
+    where side = 'sell'
+),
+
+joined as (
+    select
+        priced.*,
+        terms.scope_key is not null as is_sold,
+        terms.plus_usd,
+        terms.floor_usd,
+        terms.cap_usd,
+        {{ terms_columns('terms', 'sell') }}
+    from priced
+    left join terms
+        on {{ terms_join('priced', 'terms', 'sell') }}
+),
+
+-- Terms that differ by meter stand on the lines of our own rates; a meter they do not name is charged at cost.
+marked_up as (
+    select
+        *,
+        case
+            when not is_sold or not is_costed then null
+            when price_status = 'not_charged' then 0
+            when not has_sell_terms then effective_cost_usd
+            when sell_uniform_factor_ratio is not null
+                then {{ money('effective_cost_usd * sell_uniform_factor_ratio') }}
+            else {{ sum_of_slots('sell', inner='buy') }}
+        end as marked_up_usd
+    from joined
+),
+
+bounded as (
+    select
+        *,
+        case
+            when price_status = 'not_charged' then marked_up_usd
+            when marked_up_usd is not null
+                then
+                    least(
+                        greatest(marked_up_usd + coalesce(plus_usd, 0), coalesce(floor_usd, 0)),
+                        coalesce(cap_usd, 99999999999999999999)
+                    )
+        end as charged
+    from marked_up
+)
+
+select
+    *,
+    case when charged is not null then sell_rule_ids end as sell_rule_id,
+    {{ money('charged') }} as charged_usd,
+    {{ money('charged - effective_cost_usd') }} as margin_usd
+from bounded
