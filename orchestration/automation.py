@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 
 import dagster as dg
 
@@ -58,6 +59,10 @@ TIMEZONE = "UTC"
 PASS_INTERVAL_SECONDS = 300
 WAKE_INTERVAL_SECONDS = 30
 SPOOL_INTERVAL_SECONDS = 10
+
+# Above these shares a check is red: tokens without a price, a bill that differs for no reason.
+UNPRICED_LIMIT = Decimal("0.01")
+BILL_UNEXPLAINED_LIMIT = Decimal("0.005")
 
 PRICES_FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=7), warn_window=timedelta(days=2)

@@ -10,7 +10,8 @@ from ingestion.config_loader import Config
 from ingestion.systems import missing_variables
 from orchestration import settings
 from orchestration.assets import models
-from orchestration.assets.road import all_assets
+from orchestration.assets.road import MARTS_KEY, all_assets
+from orchestration.checks import marts_checks
 from orchestration.declared import declared_config
 from orchestration.jobs import all_jobs
 from orchestration.resources import source_resources
@@ -32,6 +33,7 @@ def build_defs(*, config: Config, overrides: Mapping[str, Any]) -> dg.Definition
     jobs = all_jobs(config)
     definitions: dict[str, Any] = {
         "assets": all_assets(config, project=project),
+        "asset_checks": marts_checks(dg.AssetKey(MARTS_KEY)),
         "jobs": [
             *jobs.loads.values(),
             jobs.collector,
