@@ -1,7 +1,6 @@
 -- one row per provider and model name on its bill: the metered model it means, by the key the two are compared under.
 -- `*` where nothing says which (AWS bills by names of its own): map it under model_aliases in prices.yaml
 {{ config(materialized='table') }}
-{% set date_suffix = "'[-@]20[0-9]{2}-?[0-9]{2}-?[0-9]{2}$'" %}
 with lines as (
     select provider, model_name from {{ ref('int_bills__lines') }}
     where is_authoritative and is_metered_kind and model_name is not null
@@ -26,9 +25,9 @@ catalogue as (
 ),
 
 bill_names as (
-    select provider, model_name, regexp_replace(lower(model_name), {{ date_suffix }}, '') as base_name from lines
+    select provider, model_name, {{ undated_name('model_name') }} as base_name from lines
     union
-    select provider, model_name, regexp_replace(lower(model_name), {{ date_suffix }}, '') as base_name
+    select provider, model_name, {{ undated_name('model_name') }} as base_name
     from usage_reports
 ),
 
@@ -38,7 +37,7 @@ metered_names as (
         lower(model_name) as model_name,
         model_id,
         coalesce(model_id, concat(provider, '/', model_name)) as model_key,
-        regexp_replace(lower(model_name), {{ date_suffix }}, '') as base_name
+        {{ undated_name('model_name') }} as base_name
     from metered
     group by provider, model_name, model_id
 ),
