@@ -155,11 +155,6 @@ def test_every_problem_of_every_file_is_reported_at_once(tmp_path: Path) -> None
     ]
 
 
-def test_price_overrides_wait_for_their_issue_rather_than_being_ignored(tmp_path: Path) -> None:
-    path = folder(tmp_path, prices="overrides:\n  - {provider: openai}\n")
-    assert refusals(path) == ["prices.yaml:1: overrides are not supported yet: leave it empty"]
-
-
 def test_a_customer_fits_in_one_file(tmp_path: Path) -> None:
     path = folder(tmp_path)
     (path / "customers").mkdir()

@@ -171,6 +171,8 @@ def test_a_configuration_is_one_load_and_an_unchanged_one_is_none(
         "identities": 4,
         "budgets": 1,
         "model_aliases": 0,
+        "contract_sources": 0,
+        "price_rules": 0,
         "versions": 1,
         "_dlt_loads": 1,
     }
