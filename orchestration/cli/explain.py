@@ -17,8 +17,10 @@ from orchestration.warehouse import published_marts
 _NOTHING = "nothing is published yet under {}: run `meterhouse run`"
 _UNKNOWN = "no act has a key that begins with {!r}: keys are core.fct_usage.usage_key"
 _SEVERAL = "{!r} is the beginning of several keys: give more of it"
-_LINE_WIDTH = 24
+_LINE_WIDTH = 28
 _PASSES_A_PAGE = 200
+# How a rule without dates stands in the marts.
+_EVER = {"valid_from_at": datetime(1900, 1, 1), "valid_to_at": datetime(9999, 12, 31)}  # noqa: DTZ001
 
 
 @click.command()
@@ -44,7 +46,7 @@ def explain(usage_key: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(act.as_json(), default=_text, indent=2))
     else:
-        click.echo("\n".join(_lines(act)))
+        click.echo("\n".join(_lines(act)).lstrip("\n"))
 
 
 def _refuse(problem: str) -> None:
@@ -91,7 +93,9 @@ def _section(title: str, figures: dict[str, Any]) -> Iterator[str]:
 
 
 def _rule(rule: dict[str, Any]) -> str:
-    return _flat({name: value for name, value in rule.items() if value not in (None, False)})
+    always = (_EVER.get(name) for name in rule)
+    shown = zip(rule.items(), always, strict=True)
+    return _flat({name: value for (name, value), ever in shown if value not in (None, False, ever)})
 
 
 def _flat(row: dict[str, Any]) -> str:

@@ -210,8 +210,10 @@ def _cost(row: Row) -> Row:
         "claim": _claim(row),
         **_pick(
             row, "reported_variance_usd", "effective_cost_usd", "cost_basis", "charged_usd",
-            "margin_usd", "total_mismatch_tokens",
+            "margin_usd",
         ),
+        **({} if row["effective_cost_usd"] is not None else {"effective_cost_usd": "unknown"}),
+        "total_mismatch_tokens": row["total_mismatch_tokens"] or None,
     }  # fmt: skip
 
 

@@ -33,6 +33,17 @@ own as (
         week_minute_from, week_minute_to
 ),
 
+-- Of a price by the hour the dearest.
+targets as (
+    select
+        price_key, service_tier, band_lo, band_hi, valid_from_at, valid_to_at,
+        {% for kind in token_kinds() -%}
+        max(r_{{ kind }}) as r_{{ kind }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from prices
+    group by price_key, service_tier, band_lo, band_hi, valid_from_at, valid_to_at
+),
+
 of_own_name as (
     select
         cells.*,
@@ -65,20 +76,18 @@ of_other_models as (
         asked.scenario,
         concat(asked.target_provider, '/', asked.target_model) as target_model_id,
         {% for kind in token_kinds() -%}
-        prices.r_{{ kind }}{{ ',' if not loop.last }}
+        targets.r_{{ kind }}{{ ',' if not loop.last }}
         {% endfor %}
     from cells
     inner join asked
         on cells.model_id = concat(asked.provider, '/', asked.model_name)
-    left join prices
-        on concat(asked.target_provider, '/', asked.target_model) = prices.price_key
-        and cells.service_tier = prices.service_tier
-        and cells.more_than_input_tokens >= prices.band_lo
-        and cells.more_than_input_tokens < prices.band_hi
-        and cells.week_minute >= prices.week_minute_from
-        and cells.week_minute < prices.week_minute_to
-        and cast(cells.usage_on as timestamp) >= prices.valid_from_at
-        and (cast(cells.usage_on as timestamp) < prices.valid_to_at or prices.valid_to_at is null)
+    left join targets
+        on concat(asked.target_provider, '/', asked.target_model) = targets.price_key
+        and cells.service_tier = targets.service_tier
+        and cells.more_than_input_tokens >= targets.band_lo
+        and cells.more_than_input_tokens < targets.band_hi
+        and cast(cells.usage_on as timestamp) >= targets.valid_from_at
+        and (cast(cells.usage_on as timestamp) < targets.valid_to_at or targets.valid_to_at is null)
 )
 
 select * from of_own_name

@@ -47,7 +47,7 @@ sizes as (
 
 -- Few models have a price by the hour: the others' traffic is not told apart by it.
 timed as (
-    select price_key from prices
+    select price_key from {{ ref('int_prices__rates_by_name') }}
     where week_minute_from > 0
     group by price_key
 ),
