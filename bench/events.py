@@ -11,7 +11,7 @@ from datetime import datetime
 
 import duckdb
 
-from price_catalog.parse import PriceRow
+from price_catalog.rows import PriceRow
 
 DAYS = 45
 MODELS = 400

@@ -7,7 +7,7 @@ the same question in SQL; a test compares both.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 # Names of one payee as the price file, gateways and OpenTelemetry spell it. `vertex_ai-*` is a rule
@@ -46,6 +46,9 @@ PROVIDER_ALIASES: Mapping[str, str] = {
 # Where the model runs, in front of a Bedrock id.
 GEO_PREFIXES = ("us-gov", "global", "apac", "us", "eu", "jp", "au", "ca")
 
+# Providers whose models the price file lists again as `<region>/<model>`.
+REGIONAL_PROVIDERS = frozenset({"aws_bedrock", "azure"})
+
 _YEAR_TO_DAY = "20[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])"
 _DASHED_DAY = "20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _DATE_SUFFIX = re.compile(f"(-{_DASHED_DAY}|-{_YEAR_TO_DAY}|@{_YEAR_TO_DAY}|@default)$")
@@ -55,7 +58,7 @@ _BEDROCK_ARN = re.compile(
 )
 _BEDROCK_ROUTE = re.compile("^(bedrock/)?(converse/|invoke/)?")
 
-MatchedBy = Literal["alias", "exact", "catalogue_alias", "date_suffix", "none"]
+MatchedBy = Literal["alias", "exact", "catalogue_alias", "date_suffix", "region", "none"]
 Confidence = Literal["declared", "exact", "derived", "none"]
 
 
@@ -147,3 +150,28 @@ def _without_suffixes(name: str) -> tuple[str, ...]:
     unversioned = name.removesuffix(_VERSION_SUFFIX)
     undated = _DATE_SUFFIX.sub("", unversioned)
     return tuple(base for base in (unversioned, undated) if base != name)
+
+
+def without_date(name: str) -> str:
+    """The undated alias of a dated snapshot id; the name itself where it carries no date."""
+    return _DATE_SUFFIX.sub("", name)
+
+
+def match_in_region(
+    raw_model: str, *, provider: str, region: str | None, index: CatalogueIndex
+) -> Match:
+    """The match of a name where the price file may list `<region>/<model>` beside the model.
+
+    A geo profile has its own price wherever it is called from, so its region is left alone.
+    """
+    found = match(raw_model, provider=provider, index=index)
+    canonical = canonical_provider(provider)
+    if canonical not in REGIONAL_PROVIDERS or not region or found.region_extract is not None:
+        return found
+    name = found.model or _without_route(raw_model, provider=canonical)
+    regional = f"{region.lower()}/{name}"
+    if (canonical, regional) not in index.models:
+        return found
+    if found.matched_by == "alias":
+        return replace(found, model=regional)
+    return Match(canonical, regional, "region", "derived")

@@ -1,98 +1,52 @@
 """A model price file in the LiteLLM JSON format as flat rows of Decimal, one a rate and condition.
 
-Belongs here: the grammar of price keys, numbers from their text, what is refused and why. A key
-this grammar does not know is counted in `unparsed_keys`, never dropped silently. Does not belong:
+Belongs here: the walk over the file, numbers from their text, what is refused and why. A key that
+price_keys.py does not know is counted in `unparsed_keys`, never dropped silently. Does not belong:
 which rate applies to a request (cost.py; dbt `price_resolved`).
 """
 
-import hashlib
 import json
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from price_catalog.lending import lent_rates, sped_up
 from price_catalog.match import canonical_provider
-
-# Catalogue key stem -> meter. `cache_write` is the base write rate: what every lifetime without a
-# rate of its own costs.
-_METERS: Mapping[str, str] = {
-    "input_cost_per_token": "input",
-    "output_cost_per_token": "output",
-    "output_cost_per_reasoning_token": "reasoning",
-    "cache_read_input_token_cost": "cache_read",
-    "cache_creation_input_token_cost": "cache_write",
-    "input_cost_per_audio_token": "audio_input",
-    "output_cost_per_audio_token": "audio_output",
-    "input_cost_per_image_token": "image_input",
-    "output_cost_per_image_token": "image_output",
-}
-# `_above_1hr` is a cache lifetime, not a request size.
-_LIFETIMES = {"1hr": "cache_write_1h", "12hr": "cache_write_12h"}
-_TIERS = {"batches": "batch", "flex": "flex", "priority": "priority"}
-_KEY = re.compile(
-    rf"^(?P<stem>{'|'.join(_METERS)})"
-    r"(?:_above_(?P<lifetime>1hr|12hr))?"
-    r"(?:_above_(?P<size>\d+)(?P<thousand>k?)_tokens)?"
-    r"(?:_(?P<tier>batches|flex|priority))?$"
+from price_catalog.off_peak import OffPeakError, week_ranges
+from price_catalog.price_keys import (
+    SEARCH_KEY,
+    SEARCH_SIZES,
+    SYNONYMS,
+    TOKEN_METERS,
+    UNSUPPORTED,
+    Condition,
+    condition_of,
+    looks_like_a_price,
 )
-_LOOKS_LIKE_A_PRICE = re.compile(r"cost|pric|uplift_multiplier|provider_specific_entry")
-_NOT_MODELS = frozenset({"sample_spec", "fallback_generalizations"})
+from price_catalog.rows import (
+    ModelRow,
+    ParsedCatalogue,
+    PriceRow,
+    RejectedRate,
+    rates_hash,
+)
+from price_catalog.uplifts import UPLIFT_KEYS, factor_of, stated_uplifts, with_unsaid_uplifts
 
+__all__ = ["ModelRow", "ParsedCatalogue", "PriceFileError", "PriceRow", "RejectedRate", "parse"]
+
+_NOT_MODELS = frozenset({"sample_spec", "fallback_generalizations"})
+# Factors of `provider_specific_entry` that are read; the rest is reported.
+_SPECIFIC_FACTORS = frozenset({"us", "fast"})
 _RATE_PLACES = Decimal("0.000000000000001")
 _RATE_LIMIT = Decimal("999")
+
+Model = tuple[str, str]
 
 
 class PriceFileError(ValueError):
     """The bytes are not a model price file."""
-
-
-@dataclass(frozen=True)
-class PriceRow:
-    """One rate of one meter under one condition; `min_input_tokens` None is the base."""
-
-    provider: str
-    model: str
-    catalogue_key: str
-    meter: str
-    service_tier: str
-    min_input_tokens: int | None
-    rate_usd_per_unit: Decimal
-    unit: str = "token"
-
-
-@dataclass(frozen=True)
-class ModelRow:
-    """One catalogued model; `rates_hash` changes exactly when one of its rates does."""
-
-    provider: str
-    model: str
-    catalogue_key: str
-    mode: str | None
-    deprecation_on: date | None
-    rates_hash: str
-
-
-@dataclass(frozen=True)
-class RejectedRate:
-    """A rate or a whole entry that was not taken, with the reason and where it stands."""
-
-    catalogue_key: str
-    price_key: str | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class ParsedCatalogue:
-    """Everything one price file says: rates, models, what was refused, what was not understood."""
-
-    prices: tuple[PriceRow, ...]
-    models: tuple[ModelRow, ...]
-    rejected: tuple[RejectedRate, ...]
-    unparsed_keys: Mapping[str, int]
-    provider_names: frozenset[str]
 
 
 def parse(content: bytes) -> ParsedCatalogue:
@@ -100,26 +54,27 @@ def parse(content: bytes) -> ParsedCatalogue:
     entries = _entries(content)
     rejected: list[RejectedRate] = []
     unparsed: Counter[str] = Counter()
-    prices: list[PriceRow] = []
-    models: list[ModelRow] = []
-    taken = _one_key_per_model(entries, rejected)
-    for (provider, model), key in taken.items():
-        entry = entries[key]
-        rows = tuple(_rates(entry, key=key, rejected=rejected, unparsed=unparsed))
-        rows = tuple(replace(row, provider=provider, model=model) for row in rows)
-        prices.extend(rows)
-        models.append(
-            ModelRow(
-                provider=provider,
-                model=model,
-                catalogue_key=key,
-                mode=_text(entry.get("mode")),
-                deprecation_on=_date(entry.get("deprecation_date")),
-                rates_hash=_rates_hash(rows),
-            )
+    keys = _one_key_per_model(entries, rejected)
+    stated: dict[Model, tuple[PriceRow, ...]] = {}
+    for identity, key in keys.items():
+        reading = _Reading(identity=identity, key=key, rejected=rejected, unparsed=unparsed)
+        stated[identity] = (
+            *reading.rates(entries[key]),
+            *stated_uplifts(entries[key], key=key, identity=identity, rejected=rejected),
         )
+    prices = lent_rates(with_unsaid_uplifts(stated, keys=keys))
+    models = [
+        ModelRow(
+            *identity,
+            catalogue_key=key,
+            mode=_text(entries[key].get("mode")),
+            deprecation_on=_date(entries[key].get("deprecation_date")),
+            rates_hash=rates_hash(prices[identity]),
+        )
+        for identity, key in keys.items()
+    ]
     return ParsedCatalogue(
-        prices=tuple(prices),
+        prices=tuple(row for rows in prices.values() for row in rows),
         models=tuple(models),
         rejected=tuple(rejected),
         unparsed_keys=dict(sorted(unparsed.items())),
@@ -150,9 +105,12 @@ def _entries(content: bytes) -> dict[str, dict[str, object]]:
 
 
 def _one_key_per_model(
-    entries: Mapping[str, dict[str, object]], rejected: list[RejectedRate]
+    entries: dict[str, dict[str, object]], rejected: list[RejectedRate]
 ) -> dict[tuple[str, str], str]:
-    """One key for each (provider, model): the un-prefixed one wins, the others are reported."""
+    """One key for each (provider, model): the un-prefixed one wins, the others are reported.
+
+    Their rates complete it: what one key states and the other leaves out is known all the same.
+    """
     taken: dict[tuple[str, str], str] = {}
     # A key equal to the model's name sorts before the same name behind a prefix.
     for key in sorted(entries, key=lambda each: (each.count("/"), each)):
@@ -161,6 +119,7 @@ def _one_key_per_model(
         if identity in taken:
             reason = f"names the same model as {taken[identity]}"
             rejected.append(RejectedRate(catalogue_key=key, price_key=None, reason=reason))
+            entries[taken[identity]] = {**entries[key], **entries[taken[identity]]}
         else:
             taken[identity] = key
     return dict(sorted(taken.items()))
@@ -171,58 +130,125 @@ def _model_name(key: str, *, provider: str) -> str:
     return rest if slash and rest and canonical_provider(prefix) == provider else key
 
 
-def _rates(
-    entry: Mapping[str, object],
-    *,
-    key: str,
-    rejected: list[RejectedRate],
-    unparsed: Counter[str],
-) -> Iterator[PriceRow]:
-    """The rates of one entry; a `tiered_pricing` range wins over a flat key of its condition."""
-    found: dict[tuple[str, str, int | None], PriceRow] = {}
-    for price_key, value in entry.items():
-        if price_key == "tiered_pricing":
-            continue
-        parts = _KEY.match(price_key)
-        condition = _condition(parts) if parts else None
-        if condition is None:
-            if _LOOKS_LIKE_A_PRICE.search(price_key):
-                unparsed[price_key] += 1
-            continue
-        _take(found, condition, value, key=key, price_key=price_key, rejected=rejected)
+@dataclass
+class _Reading:
+    """One entry of the file being read: what is found under which condition."""
 
-    ranges = entry.get("tiered_pricing") or []
-    if not isinstance(ranges, list):
-        rejected.append(RejectedRate(key, "tiered_pricing", "not a list of ranges"))
-        ranges = []
-    for position, bounds in enumerate(ranges):
-        where = f"tiered_pricing[{position}]"
-        if isinstance(bounds, dict) and "range" not in bounds:
-            unparsed["tiered_pricing"] += 1
-            continue
-        lower = _lower_bound(bounds)
-        if lower is None:
-            rejected.append(RejectedRate(key, where, "no range of two numbers"))
-            continue
-        for price_key, value in bounds.items():
-            meter = _METERS.get(price_key)
-            if meter is not None:
-                condition = (meter, "standard", lower or None)
-                name = f"{where}.{price_key}"
-                _take(found, condition, value, key=key, price_key=name, rejected=rejected)
-            elif price_key != "range":
-                unparsed[f"tiered_pricing.{price_key}"] += 1
-    yield from found.values()
+    identity: Model
+    key: str
+    rejected: list[RejectedRate]
+    unparsed: Counter[str]
+    found: dict[Condition, PriceRow] = field(default_factory=dict)
+
+    def rates(self, entry: Mapping[str, object]) -> tuple[PriceRow, ...]:
+        """What the entry states; a range of `tiered_pricing` wins over a flat key."""
+        if self.identity in UNSUPPORTED:
+            reason = "its provider bills by a rule of its own that is not supported"
+            self.rejected.append(RejectedRate(self.key, None, reason))
+            return ()
+        # The newer of two names of one rate comes last and stays.
+        for price_key in sorted(entry, key=lambda name: name not in SYNONYMS):
+            self._take_key(price_key, entry[price_key])
+        self._take_ranges(entry.get("tiered_pricing"))
+        self._take_specific(entry.get("provider_specific_entry"))
+        return tuple(self.found.values())
+
+    def _take_key(self, price_key: str, value: object) -> None:
+        condition = condition_of(price_key)
+        if condition is not None:
+            self._take(condition, value, price_key=price_key)
+        elif price_key == "off_peak_pricing":
+            self._take_off_peak(value)
+        elif price_key == SEARCH_KEY:
+            self._take_searches(value)
+        elif price_key in UPLIFT_KEYS or price_key in ("tiered_pricing", "provider_specific_entry"):
+            pass
+        elif looks_like_a_price(price_key):
+            self.unparsed[price_key] += 1
+
+    def _take_ranges(self, ranges: object) -> None:
+        if ranges is None:
+            return
+        if not isinstance(ranges, list):
+            self._refuse("tiered_pricing", "not a list of ranges")
+            return
+        for position, bounds in enumerate(ranges):
+            where = f"tiered_pricing[{position}]"
+            if isinstance(bounds, dict) and "range" not in bounds:
+                self.unparsed["tiered_pricing"] += 1
+                continue
+            lower = _lower_bound(bounds)
+            if lower is None:
+                self._refuse(where, "no range of two numbers")
+                continue
+            for price_key, value in bounds.items():
+                meter = TOKEN_METERS.get(price_key)
+                if meter is not None:
+                    condition = Condition(meter=meter, min_input_tokens=lower or None)
+                    self._take(condition, value, price_key=f"{where}.{price_key}")
+                elif price_key != "range":
+                    self.unparsed[f"tiered_pricing.{price_key}"] += 1
+
+    def _take_off_peak(self, document: object) -> None:
+        try:
+            ranges = week_ranges(document if isinstance(document, dict) else {})
+        except OffPeakError as error:
+            self._refuse("off_peak_pricing", str(error))
+            return
+        for price_key, value in document.items() if isinstance(document, dict) else ():
+            meter = TOKEN_METERS.get(price_key)
+            if meter is None:
+                if price_key not in ("windows", "weekday_timezone"):
+                    self.unparsed[f"off_peak_pricing.{price_key}"] += 1
+                continue
+            for start, end in ranges:
+                condition = Condition(meter=meter, week_minute_from=start, week_minute_to=end)
+                self._take(condition, value, price_key=f"off_peak_pricing.{price_key}")
+
+    def _take_searches(self, sizes: object) -> None:
+        if not isinstance(sizes, dict):
+            self._refuse(SEARCH_KEY, "not an object of sizes")
+            return
+        for name, value in sizes.items():
+            if name in SEARCH_SIZES:
+                condition = Condition(meter="search", unit="searches", variant=SEARCH_SIZES[name])
+                self._take(condition, value, price_key=f"{SEARCH_KEY}.{name}")
+            else:
+                self.unparsed[f"{SEARCH_KEY}.{name}"] += 1
+        # One rate for every size needs no size to be known.
+        if set(sizes) == set(SEARCH_SIZES) and len({str(each) for each in sizes.values()}) == 1:
+            condition = Condition(meter="search", unit="searches")
+            self._take(condition, next(iter(sizes.values())), price_key=SEARCH_KEY)
+
+    def _take_specific(self, specific: object) -> None:
+        for name, value in specific.items() if isinstance(specific, dict) else ():
+            if name not in _SPECIFIC_FACTORS:
+                self.unparsed[f"provider_specific_entry.{name}"] += 1
+            elif name == "fast":
+                factor = factor_of(value)
+                if factor is None:
+                    self._refuse("provider_specific_entry.fast", "not a factor between 1 and 10")
+                    continue
+                for row in sped_up(tuple(self.found.values()), factor=factor):
+                    self.found[_condition(row)] = row
+
+    def _take(self, condition: Condition, value: object, *, price_key: str) -> None:
+        if value is None:
+            return
+        rate = _rate(value)
+        if isinstance(rate, str):
+            self._refuse(price_key, rate)
+            return
+        self.found[condition] = PriceRow(
+            *self.identity, catalogue_key=self.key, rate_usd_per_unit=rate, **vars(condition)
+        )
+
+    def _refuse(self, price_key: str, reason: str) -> None:
+        self.rejected.append(RejectedRate(self.key, price_key, reason))
 
 
-def _condition(parts: re.Match[str]) -> tuple[str, str, int | None] | None:
-    meter = _METERS[parts["stem"]]
-    if parts["lifetime"]:
-        if meter != "cache_write":
-            return None
-        meter = _LIFETIMES[parts["lifetime"]]
-    size = int(parts["size"]) * (1000 if parts["thousand"] else 1) if parts["size"] else None
-    return meter, _TIERS[parts["tier"]] if parts["tier"] else "standard", size
+def _condition(row: PriceRow) -> Condition:
+    return Condition(**{name: getattr(row, name) for name in Condition.__dataclass_fields__})
 
 
 def _lower_bound(bounds: object) -> int | None:
@@ -233,33 +259,6 @@ def _lower_bound(bounds: object) -> int | None:
     if isinstance(lower, bool) or not isinstance(lower, int | Decimal):
         return None
     return int(lower) if Decimal(lower).is_finite() and 0 <= lower < 10**12 else None
-
-
-def _take(
-    found: dict[tuple[str, str, int | None], PriceRow],
-    condition: tuple[str, str, int | None],
-    value: object,
-    *,
-    key: str,
-    price_key: str,
-    rejected: list[RejectedRate],
-) -> None:
-    if value is None:
-        return
-    rate = _rate(value)
-    if isinstance(rate, str):
-        rejected.append(RejectedRate(catalogue_key=key, price_key=price_key, reason=rate))
-        return
-    meter, tier, size = condition
-    found[condition] = PriceRow(
-        provider="",
-        model="",
-        catalogue_key=key,
-        meter=meter,
-        service_tier=tier,
-        min_input_tokens=size,
-        rate_usd_per_unit=rate,
-    )
 
 
 def _rate(value: object) -> Decimal | str:
@@ -277,14 +276,6 @@ def _rate(value: object) -> Decimal | str:
     if rounded == 0 and number != 0:
         return "below the smallest rate kept (15 places)"
     return rounded
-
-
-def _rates_hash(rows: tuple[PriceRow, ...]) -> str:
-    lines = sorted(
-        f"{row.meter}|{row.service_tier}|{row.min_input_tokens}|{row.rate_usd_per_unit:f}"
-        for row in rows
-    )
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _text(value: object) -> str | None:

@@ -64,6 +64,9 @@ SCHEMAS: dict[str, pa.Schema] = {
             pa.field("service_tier", pa.string(), nullable=False),
             pa.field("min_input_tokens", pa.int64()),
             pa.field("rate_usd_per_unit", pa.decimal128(18, 15), nullable=False),
+            pa.field("variant", pa.string()),
+            pa.field("week_minute_from", pa.int64()),
+            pa.field("week_minute_to", pa.int64()),
         ]
     ),
     "models": pa.schema(

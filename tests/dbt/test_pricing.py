@@ -1,6 +1,6 @@
 """The price models over the bundled seed, against the Decimal reference and figures by hand."""
 
-import random
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -9,17 +9,17 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from generated_usage import KINDS, expected_of, generated_events, requests_of
 from price_warehouse import PRICE_MODELS, TOKEN_BUCKETS, Row, event, make_upstream, rows_of
 from staged_warehouse import build
 
 from ingestion.pipeline import pipeline_for, run_source, warehouse_path
-from price_catalog.cost import Usage, cost
+from price_catalog.cost import Usage
 from price_catalog.match import index_of, match
 from price_catalog.parse import ParsedCatalogue, PriceRow, parse
 from price_catalog.refresh import price_catalog_source, read_seed
 
 OBSERVED_AT = datetime(2026, 11, 20, tzinfo=UTC)
-SERVICE_TIERS = (None, "default", "flex", "priority", "batch", "ultrafast")
 
 
 @pytest.fixture(scope="module")
@@ -85,47 +85,6 @@ def hand_events() -> list[dict[str, object]]:
 
 def aliased(occurred_at: datetime) -> dict[str, object]:
     return {"provider": "azure", "model_served": "acme-prod", "occurred_at": occurred_at}
-
-
-def generated_events(generated: dict[str, tuple[PriceRow, ...]]) -> Iterator[dict[str, object]]:
-    """Every model of the seed with requests around each of its thresholds and in each tier."""
-    for key, rates in sorted(generated.items()):
-        for number, (usage, tier) in enumerate(usages_of(key, rates)):
-            yield event(
-                f"{key}#{number}",
-                usage,
-                provider=rates[0].provider,
-                model_served=rates[0].model,
-                service_tier=tier,
-            )
-
-
-def usages_of(key: str, rates: tuple[PriceRow, ...]) -> Iterator[tuple[Usage, str | None]]:
-    chance = random.Random(key)
-    thresholds = {row.min_input_tokens for row in rates if row.min_input_tokens is not None}
-    sizes = [chance.randint(0, 3000)]
-    sizes += [threshold + step for threshold in sorted(thresholds) for step in (-1, 0, 1)]
-    meters = {row.meter for row in rates}
-    for size in sizes:
-        for tier in SERVICE_TIERS if len(sizes) > 1 else chance.sample(SERVICE_TIERS, 2):
-            # Half of the requests are plain: no cache and no reasoning, so no fallback by chance.
-            is_plain = chance.random() < 0.5
-            parts = [size] * 5 if is_plain else sorted(chance.randint(0, size) for _ in range(5))
-            yield (
-                Usage(
-                    input=parts[0],
-                    cache_read=parts[1] - parts[0],
-                    cache_write_5m=parts[2] - parts[1],
-                    cache_write_30m=parts[3] - parts[2],
-                    cache_write_1h=parts[4] - parts[3],
-                    cache_write_12h=size - parts[4],
-                    output=chance.randint(0, 5000),
-                    reasoning=0 if is_plain else chance.choice([0, 777]),
-                    audio_output=chance.choice([0, 55]) if "audio_output" in meters else 0,
-                    image_output=chance.choice([0, 33]) if "image_output" in meters else 0,
-                ),
-                tier,
-            )
 
 
 def raw_names() -> list[tuple[str, str]]:
@@ -245,41 +204,58 @@ def test_money_is_decimal_and_no_act_is_lost_or_priced_twice(
 def test_lines_sum_to_the_list_cost_or_are_all_unknown(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
-    lines = [f"list_{bucket}_cost_usd" for bucket in TOKEN_BUCKETS]
-    for row in rows_of(warehouse, "select * from intermediate.int_usage__priced"):
-        amounts = [row[line] for line in lines]
-        if row["list_cost_usd"] is None:
-            assert set(amounts) == {None}
-        else:
-            assert sum(amounts) == row["list_cost_usd"]  # type: ignore[arg-type]
+    lines = [f"list_{line}_cost_usd" for line in (*TOKEN_BUCKETS, "request", "unit")]
+    [counts] = rows_of(
+        warehouse,
+        f"""select
+            count(*) filter (list_cost_usd = {" + ".join(lines)}) as known,
+            count(*) filter (coalesce(list_cost_usd, {", ".join(lines)}) is null) as unknown,
+            count(*) as given
+        from intermediate.int_usage__priced""",
+    )
+    assert counts["known"] + counts["unknown"] == counts["given"]  # type: ignore[operator]
+    assert min(counts["known"], counts["unknown"]) > 1000  # type: ignore[type-var]
 
 
 def test_dbt_and_the_decimal_reference_agree_on_every_model_of_the_seed(
-    warehouse: duckdb.DuckDBPyConnection, generated: dict[str, tuple[PriceRow, ...]]
+    warehouse: duckdb.DuckDBPyConnection,
+    generated: dict[str, tuple[PriceRow, ...]],
+    catalogue: ParsedCatalogue,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    columns = ", ".join(f"list_{bucket}_cost_usd" for bucket in TOKEN_BUCKETS)
-    query = f"""select usage_key, price_status, effective_cost_usd, {columns}
+    index = index_of(((row.provider, row.model) for row in catalogue.models), aliases={})
+    columns = ", ".join(f"list_{line}_cost_usd" for line in (*TOKEN_BUCKETS, "request"))
+    query = f"""select usage_key, price_status, price_key, effective_cost_usd, {columns}
         from intermediate.int_usage__priced where usage_key like '%#%'"""
     built = {str(row["usage_key"]): row for row in rows_of(warehouse, query)}
     statuses: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
     for key, rates in generated.items():
-        for number, (usage, tier) in enumerate(usages_of(key, rates)):
+        for number, request in enumerate(requests_of(key, rates)):
             row = built.pop(f"{key}#{number}")
-            expected = cost(usage, provider=rates[0].provider, rates=rates, service_tier=tier)
-            assert row["effective_cost_usd"] == expected.total_usd, (key, usage, tier)
+            expected = expected_of(request, rates[0], index=index, generated=generated)
+            assert row["effective_cost_usd"] == expected.total_usd, (key, request)
             if expected.total_usd is None:
                 status = "no_rate_for_meter"
             else:
                 status = "priced_fallback" if expected.is_fallback else "priced"
-                for bucket, amount in expected.lines.items():
-                    assert row[f"list_{bucket}_cost_usd"] == amount, (key, bucket)
-            assert row["price_status"] == status, (key, usage, tier)
+                for line, amount in expected.lines.items():
+                    assert row[f"list_{line}_cost_usd"] == amount, (key, line)
+            assert row["price_status"] == status, (key, request)
             statuses[status] += 1
+            kinds[request.kind] += 1
     assert not built
-    assert len(generated) > 3700
-    # Every outcome is covered, none only by accident.
-    assert min(statuses.values()) > 100, statuses
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{len(generated)} models and {kinds.total()} rows agree to the last digit: "
+            f"{dict(kinds)}, {dict(statuses)}\n"
+        )
+    assert len(generated) > 4300
+    # Every outcome and every kind of request is covered, none only by accident.
     assert set(statuses) == {"priced", "priced_fallback", "no_rate_for_meter"}
+    assert min(statuses.values()) > 1000, statuses
+    assert set(kinds) == set(KINDS)
+    assert min(kinds.values()) > 20, kinds
 
 
 def test_names_match_in_sql_as_they_do_in_python(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from price_catalog.cost import CostLines, Usage, cost
-from price_catalog.parse import PriceRow
+from price_catalog.rows import PriceRow
 
 MILLION = Decimal("0.000001")
 

@@ -107,11 +107,11 @@ def test_an_explicit_zero_is_a_rate_and_a_null_is_none() -> None:
 
 
 def test_a_price_key_that_is_not_understood_is_counted() -> None:
-    catalogue = parsed("m", output_cost_per_second=0.1, input_cost_per_token_ultrafast=1)
+    catalogue = parsed("m", output_cost_per_dream=0.1, input_cost_per_token_decisions=1)
     assert catalogue.prices == ()
     assert catalogue.unparsed_keys == {
-        "input_cost_per_token_ultrafast": 1,
-        "output_cost_per_second": 1,
+        "input_cost_per_token_decisions": 1,
+        "output_cost_per_dream": 1,
     }
 
 
@@ -180,8 +180,14 @@ def test_the_seed_is_understood() -> None:
     rates = {
         (row.provider, row.model, row.meter): row.rate_usd_per_unit
         for row in catalogue.prices
-        if row.service_tier == "standard" and row.min_input_tokens is None
+        if row.service_tier == "standard"
+        and row.min_input_tokens is None
+        and row.week_minute_from is None
     }
     assert rates[("openai", "gpt-4o", "input")] == Decimal("0.0000025")
     assert rates[("anthropic", "claude-sonnet-4-5", "cache_write_1h")] == Decimal("0.000006")
-    assert {row.reason.split(" as ")[0] for row in catalogue.rejected} == {"names the same model"}
+    assert {row.reason.split(" as ")[0] for row in catalogue.rejected} == {
+        "names the same model",
+        "not a number",
+        "its provider bills by a rule of its own that is not supported",
+    }

@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def price_file(path: Path, *, models: int, rate: float) -> str:
-    entry = {"litellm_provider": "p", "input_cost_per_token": rate, "output_cost_per_image": 1}
+    entry = {"litellm_provider": "p", "input_cost_per_token": rate, "output_cost_per_dream": 1}
     path.write_text(json.dumps({f"m{n}": entry for n in range(models)}), encoding="utf-8")
     return path.as_uri()
 
@@ -85,7 +85,7 @@ def test_rates_land_as_decimals_with_their_snapshot_and_what_was_not_understood(
             where provider_raw in ('p', 'bedrock_converse')"""
         ).fetchall()
     assert rates == [("p", "m0", "input", "0.000002500000000", "DECIMAL(18,15)")]
-    assert unparsed == [("output_cost_per_image", 1)]
+    assert unparsed == [("output_cost_per_dream", 1)]
     assert names == 2
 
 

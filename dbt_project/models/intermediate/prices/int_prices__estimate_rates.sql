@@ -6,12 +6,13 @@ with prices as (
 ),
 
 -- Text models at their standard base rates of today. Over 1,000 USD per million tokens an entry is taken for a
--- unit slip of the catalogue.
+-- unit slip of the catalogue. Of cheaper and dearer hours the dearer count.
 text_rates as (
     select
         provider,
-        r_input,
-        r_output
+        price_version_key,
+        max(r_input) as r_input,
+        max(r_output) as r_output
     from prices
     where
         service_tier = 'standard'
@@ -21,6 +22,7 @@ text_rates as (
         and r_input <= 0.001
         and r_output > 0
         and r_output <= 0.001
+    group by provider, price_version_key
 ),
 
 scoped as (

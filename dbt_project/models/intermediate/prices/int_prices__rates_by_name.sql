@@ -3,32 +3,19 @@
 {{ config(materialized='table') }}
 
 with lookup as (
-    select * from {{ ref('int_prices__model_lookup') }}
+    select * from {{ ref('int_prices__region_lookup') }}
 ),
 
 prices as (
     select * from {{ ref('price_resolved') }}
 ),
 
+region_factors as (
+    select * from {{ ref('int_prices__region_factors') }}
+),
+
 estimate_rates as (
     select * from {{ ref('int_prices__estimate_rates') }}
-),
-
-models_seen as (
-    select * from {{ ref('int_usage__models_seen') }}
-),
-
--- The same name may cost another rate in another region: each that was seen has rows of its own.
-regions_seen as (
-    select
-        coalesce(provider, '') as provider,
-        coalesce(model_served, model_requested, '') as model_name,
-        coalesce(region, '') as region
-    from models_seen
-    group by
-        coalesce(provider, ''),
-        coalesce(model_served, model_requested, ''),
-        coalesce(region, '')
 ),
 
 service_tiers as (
@@ -43,12 +30,12 @@ matched as (
     select
         lookup.provider,
         lookup.model_name,
-        regions_seen.region,
+        lookup.region,
         service_tiers.service_tier,
         coalesce(prices.band_lo, -1) as band_lo,
         coalesce(prices.band_hi, 9223372036854775807) as band_hi,
-        cast(0 as integer) as week_minute_from,
-        cast(10080 as integer) as week_minute_to,
+        coalesce(prices.week_minute_from, 0) as week_minute_from,
+        coalesce(prices.week_minute_to, 10080) as week_minute_to,
         greatest(
             lookup.valid_from_at, coalesce(prices.valid_from_at, lookup.valid_from_at)
         ) as valid_from_at,
@@ -61,45 +48,31 @@ matched as (
         prices.price_version_key,
         prices.observed_at as price_observed_at,
         lookup.matched_by,
+        lookup.confidence as match_confidence,
         lookup.region_extract,
         lookup.canonical_provider,
-
-        prices.r_input,
-        prices.r_cache_read,
-        prices.r_cache_write_5m,
-        prices.r_cache_write_30m,
-        prices.r_cache_write_1h,
-        prices.r_cache_write_12h,
-        prices.r_output,
-        prices.r_reasoning,
-        prices.r_audio_input,
-        prices.r_audio_output,
-        prices.r_image_input,
-        prices.r_image_output,
-        cast(null as decimal(18, 15)) as r_request,
-
-        coalesce(prices.src_input = 'fallback', false) as is_fallback_input,
-        coalesce(prices.src_cache_read = 'fallback', false) as is_fallback_cache_read,
-        coalesce(prices.src_cache_write_5m = 'fallback', false) as is_fallback_cache_write_5m,
-        coalesce(prices.src_cache_write_30m = 'fallback', false) as is_fallback_cache_write_30m,
-        coalesce(prices.src_cache_write_1h = 'fallback', false) as is_fallback_cache_write_1h,
-        coalesce(prices.src_cache_write_12h = 'fallback', false) as is_fallback_cache_write_12h,
-        coalesce(prices.src_output = 'fallback', false) as is_fallback_output,
-        coalesce(prices.src_reasoning = 'fallback', false) as is_fallback_reasoning,
-        coalesce(prices.src_audio_input = 'fallback', false) as is_fallback_audio_input,
-        coalesce(prices.src_audio_output = 'fallback', false) as is_fallback_audio_output,
-        coalesce(prices.src_image_input = 'fallback', false) as is_fallback_image_input,
-        coalesce(prices.src_image_output = 'fallback', false) as is_fallback_image_output
+        region_factors.region_factor_ratio,
+        {% for line in resolved_lines() %}
+        case
+            when region_factors.region_factor_ratio is null then prices.r_{{ line }}
+            else cast(prices.r_{{ line }} * region_factors.region_factor_ratio as decimal(18, 15))
+        end as r_{{ line }},
+        coalesce(prices.src_{{ line }} = 'fallback', false) as is_fallback_{{ line }}
+        {{- ',' if not loop.last }}
+        {%- endfor %}
     from lookup
-    inner join regions_seen
-        on lookup.provider = regions_seen.provider
-        and lookup.model_name = regions_seen.model_name
     cross join service_tiers
     left join prices
         on lookup.price_key = prices.price_key
         and service_tiers.service_tier = prices.service_tier
         and (lookup.valid_to_at is null or prices.valid_from_at < lookup.valid_to_at)
         and (prices.valid_to_at is null or lookup.valid_from_at < prices.valid_to_at)
+    left join region_factors
+        on lookup.provider = region_factors.provider
+        and lookup.model_name = region_factors.model_name
+        and lookup.region = region_factors.region
+        and lookup.valid_from_at = region_factors.valid_from_at
+        and prices.price_version_key = region_factors.price_version_key
 )
 
 select

@@ -1,44 +1,24 @@
--- one row per price version, service tier and size band: the most specific stated rate of each meter
+-- one row per price version, service tier, size band and band of the week: the most specific stated rate of each meter
 {{ config(materialized='table') }}
 
 with versions as (
     select * from {{ ref('int_prices__versions') }}
 ),
 
-rates as (
-    select * from {{ ref('stg_price_catalog__rates') }}
+version_rates as (
+    select * from {{ ref('int_prices__token_rates') }}
 ),
 
 service_tiers as (
     select 'standard' as service_tier
-    union all
+    union
     select 'flex' as service_tier
-    union all
+    union
     select 'priority' as service_tier
-    union all
+    union
     select 'batch' as service_tier
-),
-
--- A band is (band_lo, band_hi]. The first lo is -1, because a request may have no input at all. xAI's higher
--- tier starts at the threshold itself, so its lo is one less and one comparison serves all.
-version_rates as (
-    select
-        versions.price_version_key,
-        rates.meter,
-        rates.service_tier,
-        rates.rate_usd_per_unit,
-        coalesce(
-            case
-                when versions.provider = 'xai' then rates.min_input_tokens - 1
-                else rates.min_input_tokens
-            end,
-            -1
-        ) as band_lo
-    from versions
-    inner join rates
-        on versions.load_id = rates.load_id
-        and versions.provider = rates.provider
-        and versions.model_name = rates.model_name
+    union
+    select service_tier from version_rates
 ),
 
 lower_bounds as (
@@ -58,13 +38,41 @@ bands as (
     from lower_bounds
 ),
 
--- Rank 1 wins: the greatest threshold passed, then the tier's own rate before the standard one. Batch is a path
--- of its own: any batch rate before a standard one.
+-- Cheaper hours divide the week; without any it is one band.
+minutes as (
+    select price_version_key, cast(0 as bigint) as week_minute_from from versions
+    union
+    select price_version_key, week_minute_from
+    from version_rates
+    where week_minute_from is not null
+    union
+    select price_version_key, week_minute_to as week_minute_from
+    from version_rates
+    where week_minute_to < 10080
+),
+
+week_bands as (
+    select
+        price_version_key,
+        week_minute_from,
+        coalesce(
+            lead(week_minute_from) over (
+                partition by price_version_key order by week_minute_from
+            ),
+            10080
+        ) as week_minute_to
+    from minutes
+),
+
+-- Rank 1 wins: the greatest threshold passed, then the tier's own rate before the standard one, then that of the hour.
+-- Batch is a path of its own: any batch rate before a standard one.
 candidates as (
     select
         bands.price_version_key,
         bands.band_lo,
         bands.band_hi,
+        week_bands.week_minute_from,
+        week_bands.week_minute_to,
         service_tiers.service_tier,
         version_rates.meter,
         version_rates.rate_usd_per_unit,
@@ -75,6 +83,7 @@ candidates as (
             partition by
                 bands.price_version_key,
                 bands.band_lo,
+                week_bands.week_minute_from,
                 service_tiers.service_tier,
                 version_rates.meter
             order by
@@ -87,22 +96,19 @@ candidates as (
                 case
                     when version_rates.service_tier = service_tiers.service_tier then 0
                     else 1
-                end
+                end,
+                case when version_rates.week_minute_from is null then 1 else 0 end
         ) as specificity_rank
     from bands
+    inner join week_bands
+        on bands.price_version_key = week_bands.price_version_key
     cross join service_tiers
     left join version_rates
         on bands.price_version_key = version_rates.price_version_key
         and version_rates.band_lo <= bands.band_lo
         and version_rates.service_tier in (service_tiers.service_tier, 'standard')
-),
-
-best as (
-    select
-        *,
-        case when specificity_rank = 1 then meter end as won,
-        case when is_explicit then 1 else 0 end as explicit
-    from candidates
+        and coalesce(version_rates.week_minute_from, 0) <= week_bands.week_minute_from
+        and coalesce(version_rates.week_minute_to, 10080) >= week_bands.week_minute_to
 )
 
 select
@@ -110,33 +116,14 @@ select
     service_tier,
     band_lo,
     band_hi,
-
-    max(case when won = 'input' then rate_usd_per_unit end) as stated_input,
-    max(case when won = 'cache_read' then rate_usd_per_unit end) as stated_cache_read,
-    max(case when won = 'cache_write' then rate_usd_per_unit end) as stated_cache_write,
-    max(case when won = 'cache_write_1h' then rate_usd_per_unit end) as stated_cache_write_1h,
-    max(case when won = 'cache_write_12h' then rate_usd_per_unit end) as stated_cache_write_12h,
-    max(case when won = 'output' then rate_usd_per_unit end) as stated_output,
-    max(case when won = 'reasoning' then rate_usd_per_unit end) as stated_reasoning,
-    max(case when won = 'audio_input' then rate_usd_per_unit end) as stated_audio_input,
-    max(case when won = 'audio_output' then rate_usd_per_unit end) as stated_audio_output,
-    max(case when won = 'image_input' then rate_usd_per_unit end) as stated_image_input,
-    max(case when won = 'image_output' then rate_usd_per_unit end) as stated_image_output,
-
-    max(case when won = 'input' then explicit else 0 end) as is_explicit_input,
-    max(case when won = 'cache_read' then explicit else 0 end) as is_explicit_cache_read,
-    max(case when won = 'cache_write' then explicit else 0 end) as is_explicit_cache_write,
-    max(case when won = 'cache_write_1h' then explicit else 0 end) as is_explicit_cache_write_1h,
-    max(case when won = 'cache_write_12h' then explicit else 0 end) as is_explicit_cache_write_12h,
-    max(case when won = 'output' then explicit else 0 end) as is_explicit_output,
-    max(case when won = 'reasoning' then explicit else 0 end) as is_explicit_reasoning,
-    max(case when won = 'audio_input' then explicit else 0 end) as is_explicit_audio_input,
-    max(case when won = 'audio_output' then explicit else 0 end) as is_explicit_audio_output,
-    max(case when won = 'image_input' then explicit else 0 end) as is_explicit_image_input,
-    max(case when won = 'image_output' then explicit else 0 end) as is_explicit_image_output,
-
+    week_minute_from,
+    week_minute_to,
+    {% for meter in stated_meters() -%}
+    max(case when specificity_rank = 1 and meter = '{{ meter }}' then rate_usd_per_unit end) as stated_{{ meter }},
+    max(case when specificity_rank = 1 and meter = '{{ meter }}' and is_explicit then 1 else 0 end)
+        as is_explicit_{{ meter }},
+    {% endfor -%}
     max(case when meter = 'output' and is_of_tier then 1 else 0 end) as has_tier_output,
-    max(case when meter = 'reasoning' and is_of_tier then 1 else 0 end)
-        as has_tier_reasoning
-from best
-group by price_version_key, service_tier, band_lo, band_hi
+    max(case when meter = 'reasoning' and is_of_tier then 1 else 0 end) as has_tier_reasoning
+from candidates
+group by price_version_key, service_tier, band_lo, band_hi, week_minute_from, week_minute_to

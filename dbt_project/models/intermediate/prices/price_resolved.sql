@@ -1,4 +1,4 @@
--- one row per price version, service tier and size band (band_lo, band_hi]; every fallback is applied
+-- one row per price version, service tier, size band (band_lo, band_hi] and band of the week; every fallback is applied
 {{ config(materialized='table') }}
 
 with stated as (
@@ -12,21 +12,41 @@ versions as (
 -- A standard reasoning rate does not apply to a tier that states its own output rate.
 with_own_reasoning as (
     select
-        *,
+        stated.*,
+        versions.price_key,
+        versions.provider,
+        versions.model_name,
+        versions.change_kind,
+        versions.snapshot_id,
+        versions.valid_from_at,
+        versions.valid_to_at,
+        versions.observed_at,
         case
             when
-                service_tier = 'standard' or has_tier_reasoning = 1 or has_tier_output = 0
-                then stated_reasoning
+                stated.service_tier = 'standard'
+                or stated.has_tier_reasoning = 1
+                or stated.has_tier_output = 0
+                then stated.stated_reasoning
         end as own_reasoning
     from stated
+    inner join versions
+        on stated.price_version_key = versions.price_version_key
 ),
 
--- The base write rate is what every lifetime without a rate of its own costs; no cache rate at all costs input.
+-- The base write rate is what every lifetime without a rate of its own costs. No cache rate at all costs input, of
+-- the same tier, size and hour; a read at Fireworks half of it.
 rated as (
     select
         *,
         stated_input as r_input,
-        coalesce(stated_cache_read, stated_input) as r_cache_read,
+        coalesce(
+            stated_cache_read,
+            case
+                when provider = 'fireworks_ai'
+                    then cast(stated_input * cast(0.5 as decimal(2, 1)) as decimal(18, 15))
+                else stated_input
+            end
+        ) as r_cache_read,
         coalesce(stated_cache_write, stated_input) as r_cache_write_5m,
         coalesce(stated_cache_write, stated_input) as r_cache_write_30m,
         coalesce(stated_cache_write_1h, stated_cache_write, stated_input)
@@ -39,87 +59,35 @@ rated as (
         stated_audio_output as r_audio_output,
         stated_image_input as r_image_input,
         stated_image_output as r_image_output,
+        coalesce(stated_request, stated_search) as r_request,
+        is_explicit_cache_write as is_explicit_cache_write_5m,
+        is_explicit_cache_write as is_explicit_cache_write_30m,
         case when own_reasoning is null then 0 else is_explicit_reasoning end
             as is_explicit_own_reasoning
     from with_own_reasoning
 )
 
 select
-    versions.price_key,
-    versions.price_version_key,
-    versions.provider,
-    versions.model_name,
-    rated.service_tier,
-    rated.band_lo,
-    rated.band_hi,
-    versions.change_kind,
-    versions.snapshot_id,
+    price_key,
+    price_version_key,
+    provider,
+    model_name,
+    service_tier,
+    band_lo,
+    band_hi,
+    week_minute_from,
+    week_minute_to,
+    change_kind,
+    snapshot_id,
+    {% for line in resolved_lines() %}
+    r_{{ line }},
+    case
+        when is_explicit_{{ 'own_reasoning' if line == 'reasoning' else line }} = 1 then 'explicit'
+        when r_{{ line }} is not null then 'fallback'
+    end as src_{{ line }},
+    {%- endfor %}
 
-    rated.r_input,
-    rated.r_cache_read,
-    rated.r_cache_write_5m,
-    rated.r_cache_write_30m,
-    rated.r_cache_write_1h,
-    rated.r_cache_write_12h,
-    rated.r_output,
-    rated.r_reasoning,
-    rated.r_audio_input,
-    rated.r_audio_output,
-    rated.r_image_input,
-    rated.r_image_output,
-
-    case
-        when rated.is_explicit_input = 1 then 'explicit'
-        when rated.r_input is not null then 'fallback'
-    end as src_input,
-    case
-        when rated.is_explicit_cache_read = 1 then 'explicit'
-        when rated.r_cache_read is not null then 'fallback'
-    end as src_cache_read,
-    case
-        when rated.is_explicit_cache_write = 1 then 'explicit'
-        when rated.r_cache_write_5m is not null then 'fallback'
-    end as src_cache_write_5m,
-    case
-        when rated.is_explicit_cache_write = 1 then 'explicit'
-        when rated.r_cache_write_30m is not null then 'fallback'
-    end as src_cache_write_30m,
-    case
-        when rated.is_explicit_cache_write_1h = 1 then 'explicit'
-        when rated.r_cache_write_1h is not null then 'fallback'
-    end as src_cache_write_1h,
-    case
-        when rated.is_explicit_cache_write_12h = 1 then 'explicit'
-        when rated.r_cache_write_12h is not null then 'fallback'
-    end as src_cache_write_12h,
-    case
-        when rated.is_explicit_output = 1 then 'explicit'
-        when rated.r_output is not null then 'fallback'
-    end as src_output,
-    case
-        when rated.is_explicit_own_reasoning = 1 then 'explicit'
-        when rated.r_reasoning is not null then 'fallback'
-    end as src_reasoning,
-    case
-        when rated.is_explicit_audio_input = 1 then 'explicit'
-        when rated.r_audio_input is not null then 'fallback'
-    end as src_audio_input,
-    case
-        when rated.is_explicit_audio_output = 1 then 'explicit'
-        when rated.r_audio_output is not null then 'fallback'
-    end as src_audio_output,
-    case
-        when rated.is_explicit_image_input = 1 then 'explicit'
-        when rated.r_image_input is not null then 'fallback'
-    end as src_image_input,
-    case
-        when rated.is_explicit_image_output = 1 then 'explicit'
-        when rated.r_image_output is not null then 'fallback'
-    end as src_image_output,
-
-    versions.valid_from_at,
-    versions.valid_to_at,
-    versions.observed_at
+    valid_from_at,
+    valid_to_at,
+    observed_at
 from rated
-inner join versions
-    on rated.price_version_key = versions.price_version_key

@@ -55,10 +55,8 @@ select
     or (coalesce(usage_events.image_output_tokens, 0) <> 0 and rates.r_image_output is null) as lacks_a_rate,
 
     -- Rates of a tier that is not known are stood in for by the standard ones.
-    lower(coalesce(usage_events.service_tier, '')) not in (
-        '', 'standard', 'default', 'auto', 'on_demand', 'standard_only',
-        'flex', 'priority', 'batch', 'batches'
-    )
+    not {{ is_known_tier('usage_events.service_tier') }}
+    or (rates.r_request <> 0 and rates.is_fallback_request)
     or (usage_events.input_tokens <> 0 and rates.is_fallback_input)
     or (usage_events.cache_read_tokens <> 0 and rates.is_fallback_cache_read)
     or (usage_events.cache_write_5m_tokens <> 0 and rates.is_fallback_cache_write_5m)

@@ -1,4 +1,4 @@
--- one row per price version, service tier and size band
+-- one row per price version, service tier, size band and band of the week
 with prices as (
     select * from {{ ref('price_resolved') }}
 )
@@ -11,6 +11,8 @@ select
     service_tier,
     band_lo as more_than_input_tokens,
     case when band_hi < 9223372036854775807 then band_hi end as up_to_input_tokens,
+    week_minute_from,
+    week_minute_to,
     change_kind,
     snapshot_id,
 
@@ -26,6 +28,7 @@ select
     r_audio_output as audio_output_usd_per_unit,
     r_image_input as image_input_usd_per_unit,
     r_image_output as image_output_usd_per_unit,
+    r_request as request_usd_per_unit,
 
     src_input as input_rate_source,
     src_cache_read as cache_read_rate_source,
@@ -39,6 +42,7 @@ select
     src_audio_output as audio_output_rate_source,
     src_image_input as image_input_rate_source,
     src_image_output as image_output_rate_source,
+    src_request as request_rate_source,
 
     valid_from_at,
     valid_to_at,

@@ -1,4 +1,4 @@
--- one row per snapshot, model, meter, service tier and size threshold
+-- one row per snapshot, model, meter, service tier, size threshold, variant and range of the week
 with source as (
     select * from {{ source('raw_price_catalog', 'prices') }}
 ),
@@ -18,6 +18,9 @@ renamed as (
         source.unit,
         source.service_tier,
         source.min_input_tokens,
+        coalesce(source.variant, '') as variant,
+        source.week_minute_from,
+        source.week_minute_to,
         source.rate_usd_per_unit
     from source
     inner join completed_loads
