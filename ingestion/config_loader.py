@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from ingestion import config_checks as checks
-from ingestion.config_prices import Contract, Override, SellRule, price_problems
+from ingestion.config_prices import Contract, Override, SellRule, WhatIf, price_problems
 from ingestion.config_schema import (
     Budget,
     Customer,
@@ -48,6 +48,7 @@ class Config:
     contracts: tuple[Contract, ...]
     overrides: tuple[Override, ...]
     selling: tuple[SellRule, ...]
+    what_if: tuple[WhatIf, ...]
     versions: Versions
 
 
@@ -71,6 +72,7 @@ _LISTS: dict[str, dict[str, Any]] = {
         "contracts": Contract,
         "overrides": Override,
         "selling": SellRule,
+        "what_if": WhatIf,
     },
 }
 _CUSTOMER_FILE: dict[str, Any] = {"customers": Customer, "budgets": Budget}
@@ -214,6 +216,7 @@ def _checked(
             "gateway": found["gateways"],
             "contract": found["contracts"],
             "price rule": [*found["overrides"], *found["selling"]],
+            "what-if question": found["what_if"],
         }
     )
     problems += checks.email_problems([*owners, *customers])
@@ -247,6 +250,7 @@ def _checked(
         contracts=plain["contracts"],
         overrides=plain["overrides"],
         selling=plain["selling"],
+        what_if=plain["what_if"],
         versions=Versions("", "", ""),
     )
     return config, problems

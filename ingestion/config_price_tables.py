@@ -38,6 +38,13 @@ PRICE_COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
         ("valid_from_at", UTC_TIME),
         ("valid_to_at", UTC_TIME),
     ),
+    "what_if_models": (
+        ("scenario", TEXT),
+        ("provider", TEXT),
+        ("model_name", TEXT),
+        ("target_provider", TEXT),
+        ("target_model", TEXT),
+    ),
 }
 
 
@@ -47,6 +54,12 @@ def contract_sources(config: Config) -> Rows:
     for contract in config.contracts:
         for name in contract.sources or instances:
             yield contract.id, name
+
+
+def what_if_models(config: Config) -> Rows:
+    """One row a question about another model."""
+    for asked in config.what_if:
+        yield asked.id, asked.provider, asked.model, asked.target_provider, asked.target_model
 
 
 def price_rules(config: Config) -> Rows:

@@ -140,6 +140,16 @@ class SellRule(PriceRule):
         return self
 
 
+class WhatIf(Declared):
+    """A question: what our traffic on a model would have cost on another one."""
+
+    id: Id
+    provider: Text
+    model: Text
+    target_provider: Text
+    target_model: Text
+
+
 def price_problems(
     contracts: Sequence[Placed[Contract]],
     overrides: Sequence[Placed[Override]],

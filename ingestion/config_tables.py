@@ -19,7 +19,12 @@ from dlt.extract import DltResource
 
 from ingestion.config_checks import threshold_usd, values_of
 from ingestion.config_loader import Config
-from ingestion.config_price_tables import PRICE_COLUMNS, contract_sources, price_rules
+from ingestion.config_price_tables import (
+    PRICE_COLUMNS,
+    contract_sources,
+    price_rules,
+    what_if_models,
+)
 from ingestion.config_schema import Identity
 from ingestion.config_versions import version_of
 from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME
@@ -271,5 +276,6 @@ _ROWS: dict[str, Callable[[Config], Rows]] = {
     "model_aliases": _model_aliases,
     "contract_sources": contract_sources,
     "price_rules": price_rules,
+    "what_if_models": what_if_models,
     "versions": _versions,
 }

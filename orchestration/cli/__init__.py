@@ -5,6 +5,7 @@ import click
 from orchestration.cli.collector import collector
 from orchestration.cli.demo import demo
 from orchestration.cli.doctor import doctor
+from orchestration.cli.explain import explain
 from orchestration.cli.ops import ops
 from orchestration.cli.run import run
 from orchestration.cli.sandbox import sandbox
@@ -16,5 +17,5 @@ def main() -> None:
     """The open AI-cost platform for data teams."""
 
 
-for command in (collector, demo, doctor, ops, run, sandbox, ui):
+for command in (collector, demo, doctor, explain, ops, run, sandbox, ui):
     main.add_command(command)

@@ -173,6 +173,7 @@ def test_a_configuration_is_one_load_and_an_unchanged_one_is_none(
         "model_aliases": 0,
         "contract_sources": 0,
         "price_rules": 0,
+        "what_if_models": 0,
         "versions": 1,
         "_dlt_loads": 1,
     }

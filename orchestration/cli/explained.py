@@ -1,0 +1,264 @@
+"""What the published marts say about one act: read and put in order, nothing computed but products.
+
+Belongs here: the queries of `meterhouse explain`. How it looks is in `explain.py`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+KINDS = (
+    *("input", "cache_read", "cache_write_5m", "cache_write_30m", "cache_write_1h"),
+    *("cache_write_12h", "output", "reasoning"),
+    *("audio_input", "audio_output", "image_input", "image_output"),
+)
+Row = dict[str, Any]
+_TIERS = {"flex": "flex", "priority": "priority", "batch": "batch", "batches": "batch"}
+
+_ACTS = "select * from core.fct_usage where starts_with(usage_key, ?) limit 2"
+_SHADOWS = "select * from trust.fct_duplicate_usage where starts_with(usage_key, ?) limit 2"
+_SHADOWS_OF = """
+    select usage_key, source_instance, matched_by, reported_cost_usd
+    from trust.fct_duplicate_usage
+    where duplicate_of_usage_key = ?
+    order by usage_key
+"""
+_OWNER = "select entity_path from core.dim_entities where entity_key = ?"
+_CUSTOMER = "select customer_path from core.dim_customers where customer_key = ?"
+_RULES = "select * from core.dim_price_rules where rule_id in (select unnest(?)) order by rule_id"
+_PRICE = "select * from core.dim_prices where price_version_key = ? and service_tier = ? limit 1"
+_UNPRICED = """
+    select * exclude (usage_on, source_instance, provider, model_name, price_status)
+    from trust.fct_unpriced_usage
+    where usage_on = ? and source_instance = ? and model_name = ? and price_status = ?
+    limit 1
+"""
+# The rates an act was priced with: the join of int_usage__rated, with the act's own provider name
+# already canonical. Products are taken where money is: in SQL, as exact decimals.
+_RATES = f"""
+    select
+        rates.*,
+        {
+    ", ".join(
+        f"acts.{kind}_tokens * rates.{kind}_usd_per_unit = acts.list_{kind}_cost_usd"
+        f" as {kind}_adds_up"
+        for kind in KINDS
+    )
+}
+    from core.fct_usage as acts
+    inner join core.dim_rates as rates
+        on coalesce(acts.provider, '') = coalesce(rates.canonical_provider, '')
+        and coalesce(acts.model_served, acts.model_requested, '') = rates.model_name
+        and coalesce(acts.region, '') = rates.region
+        and rates.service_tier = ?
+        and acts.occurred_at >= rates.valid_from_at
+        and (acts.occurred_at < rates.valid_to_at or rates.valid_to_at is null)
+        and coalesce(acts.total_input_tokens, 0) > rates.more_than_input_tokens
+        and (
+            coalesce(acts.total_input_tokens, 0) <= rates.up_to_input_tokens
+            or rates.up_to_input_tokens is null
+        )
+        and mod(epoch_us(acts.occurred_at) // 60000000 + 4320, 10080) >= rates.week_minute_from
+        and mod(epoch_us(acts.occurred_at) // 60000000 + 4320, 10080) < rates.week_minute_to
+    where acts.usage_key = ?
+    order by
+        rates.price_version_key is not distinct from acts.price_version_key desc, rates.provider
+    limit 1
+"""
+
+
+@dataclass
+class Act:
+    """One act and all that is known of its cost; amounts in USD, times in UTC."""
+
+    identity: Row
+    price: Row = field(default_factory=dict)
+    lines: list[Row] = field(default_factory=list)
+    bought_by: list[Row] = field(default_factory=list)
+    sold_by: list[Row] = field(default_factory=list)
+    cost: Row = field(default_factory=dict)
+    unpriced: Row = field(default_factory=dict)
+    shadows: list[Row] = field(default_factory=list)
+    provenance: Row = field(default_factory=dict)
+
+    def as_json(self) -> Row:
+        """Its parts by name."""
+        return dict(vars(self))
+
+
+def explained(connection: duckdb.DuckDBPyConnection, key: str) -> list[Act]:
+    """The acts whose key begins so: none, one, or two where the beginning is not enough."""
+    acts = _rows(connection, _ACTS, key)
+    if acts:
+        return [_act(connection, row) for row in acts]
+    return [_shadow(row) for row in _rows(connection, _SHADOWS, key)]
+
+
+def _act(connection: duckdb.DuckDBPyConnection, row: Row) -> Act:
+    tier = _TIERS.get((row["service_tier"] or "").lower(), "standard")
+    rates = _first(connection, _RATES, tier, row["usage_key"])
+    version = _first(connection, _PRICE, row.get("price_version_key"), tier)
+    return Act(
+        identity=_identity(connection, row),
+        price=_price(row, rates, version, tier),
+        lines=list(_list_lines(row, rates)),
+        bought_by=_rules(connection, row.get("price_rule_id")),
+        sold_by=_rules(connection, row.get("sell_rule_id")),
+        cost=_cost(row),
+        unpriced=_unpriced(connection, row, rates),
+        shadows=_rows(connection, _SHADOWS_OF, row["usage_key"]),
+        provenance=_pick(
+            row, "load_id", "loaded_at", "source_locator", "source_record_id", "row_hash", "pass_id"
+        ),
+    )
+
+
+def _shadow(row: Row) -> Act:
+    """What another source meters: it carries no cost of its own."""
+    covered = f"none here: {row['covered_by']} meters it"
+    return Act(
+        identity=_pick(
+            row, "usage_key", "source_instance", "occurred_at", "provider", "model_served",
+            "total_tokens",
+        ),
+        cost={"effective_cost_usd": covered, **_pick(row, "reported_cost_usd")},
+        provenance=_pick(row, "covered_by", "matched_by", "duplicate_of_usage_key"),
+    )  # fmt: skip
+
+
+def _identity(connection: duckdb.DuckDBPyConnection, row: Row) -> Row:
+    owner = _first(connection, _OWNER, row["entity_key"])
+    customer = _first(connection, _CUSTOMER, row["customer_key"])
+    return {
+        **_pick(row, "usage_key", "source_instance", "occurred_at", "operation", "status"),
+        "owner": owner.get("entity_path", row["entity_key"]),
+        "owner_known_by": row["attributed_by"],
+        "customer": customer.get("customer_path", row["customer_key"]),
+        "customer_known_by": row["customer_attributed_by"],
+        **_pick(row, "feature_key", "user_key", "agent_key", "raw_key_alias", "request_id"),
+    }
+
+
+def _price(row: Row, rates: Row, version: Row, tier: str) -> Row:
+    named = row["model_served"] or row["model_requested"] or "(no name)"
+    path = " -> ".join(
+        [f"{row['provider'] or '(no provider)'}/{named}", row["model_id"] or "no model"]
+    )
+    low, high = rates.get("more_than_input_tokens"), rates.get("up_to_input_tokens")
+    is_banded = low is not None and (low > -1 or high is not None)
+    is_timed = bool(rates) and (rates["week_minute_from"], rates["week_minute_to"]) != (0, 10080)
+    return {
+        "name": path,
+        "matched_by": rates.get("matched_by"),
+        "service_tier": f"{row['service_tier'] or 'none stated'}, priced as {tier}",
+        "region": row["region"],
+        "input_tokens_band": f"more than {max(low, 0)} up to {high or 'any'}"
+        if is_banded
+        else None,
+        "week_minutes": f"{rates['week_minute_from']} to {rates['week_minute_to']}"
+        if is_timed
+        else None,
+        **_pick(row, "price_status", "is_price_backcast"),
+        "price_version_key": row.get("price_version_key"),
+        **_pick(version, "change_kind", "observed_at", "source_name", "source_id", "snapshot_id"),
+        "valid_from_at": rates.get("valid_from_at") if row.get("price_version_key") else None,
+        "valid_to_at": rates.get("valid_to_at") if row.get("price_version_key") else None,
+    }
+
+
+def _list_lines(row: Row, rates: Row) -> list[Row]:
+    if row["list_cost_usd"] is None:
+        return []
+    lines = [
+        {
+            "name": f"{kind}_tokens",
+            "quantity": row[f"{kind}_tokens"],
+            "rate_usd": rates.get(f"{kind}_usd_per_unit"),
+            "cost_usd": row[f"list_{kind}_cost_usd"],
+            "is_fallback": bool(rates.get(f"is_fallback_{kind}")),
+            # What is not charged lists at 0, whatever its rates.
+            "adds_up": None
+            if row["price_status"] == "not_charged"
+            else rates.get(f"{kind}_adds_up"),
+        }
+        for kind in KINDS
+        if row[f"{kind}_tokens"]
+    ]
+    for name, quantity, cost in (
+        ("request", 1, row.get("list_request_cost_usd")),
+        (row["unit"] or "unit", row["quantity"], row.get("list_unit_cost_usd")),
+    ):
+        if cost:
+            rate = rates.get("request_usd_per_unit") if name == "request" else None
+            lines.append(
+                {
+                    "name": name,
+                    "quantity": quantity if rate is not None else None,
+                    "rate_usd": rate,
+                    "cost_usd": cost,
+                    "is_fallback": False,
+                    "adds_up": None,
+                }
+            )
+    return lines
+
+
+def _cost(row: Row) -> Row:
+    return {
+        **_pick(row, "list_cost_usd", "contracted_cost_usd", "reported_cost_usd"),
+        "claim": _claim(row),
+        **_pick(
+            row, "reported_variance_usd", "effective_cost_usd", "cost_basis", "charged_usd",
+            "margin_usd",
+        ),
+        **({} if row["effective_cost_usd"] is not None else {"effective_cost_usd": "unknown"}),
+        "total_mismatch_tokens": row["total_mismatch_tokens"] or None,
+    }  # fmt: skip
+
+
+def _claim(row: Row) -> str:
+    """Why the source's own figure is the cost, or why it is not."""
+    policy = row.get("cost_policy")
+    if row["reported_cost_usd"] is None:
+        return "the source claims no cost"
+    if row["price_status"] == "reported":
+        return f"taken: {row['source_instance']} is trusted (cost_policy {policy})"
+    if row["price_status"] == "not_charged":
+        return "nothing was paid: answered from a cache, or failed"
+    if row["price_status"] == "informational":
+        return "not taken: another row carries the money"
+    return f"not taken: cost_policy of {row['source_instance']} is {policy} (sources.yaml)"
+
+
+def _unpriced(connection: duckdb.DuckDBPyConnection, row: Row, rates: Row) -> Row:
+    if row["price_status"] not in ("unmatched_model", "no_rate_for_meter"):
+        return {}
+    name = row["model_served"] or row["model_requested"] or ""
+    status, source = row["price_status"], row["source_instance"]
+    listed = _first(connection, _UNPRICED, row["usage_on"], source, name, status)
+    totals = {"requests_count", "total_input_tokens", "total_output_tokens", "total_tokens"}
+    return {
+        "reason": status,
+        **{k: v for k, v in listed.items() if k not in totals and not k.endswith("_usd")},
+        **_pick(rates, "estimate_input_usd_per_unit", "estimate_output_usd_per_unit"),
+        "estimated_cost_usd": row["estimated_cost_usd"],
+    }
+
+
+def _rules(connection: duckdb.DuckDBPyConnection, ids: str | None) -> list[Row]:
+    return _rows(connection, _RULES, ids.split(" ")) if ids else []
+
+
+def _pick(row: Row, *names: str) -> Row:
+    return {name: row[name] for name in names if name in row}
+
+
+def _first(connection: duckdb.DuckDBPyConnection, query: str, *values: Any) -> Row:
+    return next(iter(_rows(connection, query, *values)), {})
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str, *values: Any) -> list[Row]:
+    cursor = connection.execute(query, list(values))
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
