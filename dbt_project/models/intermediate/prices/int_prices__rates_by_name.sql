@@ -34,8 +34,8 @@ matched as (
         service_tiers.service_tier,
         coalesce(prices.band_lo, -1) as band_lo,
         coalesce(prices.band_hi, 9223372036854775807) as band_hi,
-        coalesce(prices.week_minute_from, 0) as week_minute_from,
-        coalesce(prices.week_minute_to, 10080) as week_minute_to,
+        cast(coalesce(prices.week_minute_from, 0) as integer) as week_minute_from,
+        cast(coalesce(prices.week_minute_to, 10080) as integer) as week_minute_to,
         greatest(
             lookup.valid_from_at, coalesce(prices.valid_from_at, lookup.valid_from_at)
         ) as valid_from_at,
