@@ -1,5 +1,5 @@
 -- one row per act: what was used, by whom, and what it cost
--- depends_on: {{ ref('int_usage__touched_days') }}
+-- depends_on: {{ ref('int_usage__touched_days') }}, {{ ref('int_usage__replaced') }}
 {{ config(
     materialized='incremental',
     incremental_strategy='append',

@@ -1,0 +1,58 @@
+-- one row per act of a day that this pass rebuilds, as the last pass left it, and an empty row for the day itself. Kept
+-- until it has been compared with what replaces it, so that a crash in between loses no difference
+-- depends_on: {{ ref('int_usage__touched_days') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='fail',
+    full_refresh=false,
+    pre_hook='{{ forget_compared_usage() }}',
+) }}
+{% set facts = existing_mart('core', 'fct_usage') %}
+{% set columns = [
+    'usage_key', 'source_instance', 'entity_key', 'customer_key', 'provider', 'model_id', 'row_hash', 'cost_basis',
+    'effective_cost_usd', 'total_tokens',
+] %}
+with current_pass as (
+    select * from {{ ref('stg_run__current_pass') }}
+),
+
+touched as (
+    select usage_on
+    from {{ ref('int_usage__touched_days') }}
+    {% if facts is not none %}
+    where pass_id > (select coalesce(max(built.pass_id), -1) from {{ facts }} as built)
+    {% endif %}
+    group by usage_on
+),
+
+replaced as (
+    {% if facts is not none %}
+    select
+        facts.usage_on,
+        facts.{{ columns | join(',\n        facts.') }}
+    from {{ facts }} as facts
+    inner join touched
+        on facts.usage_on = touched.usage_on
+    union all
+    {% endif %}
+    select
+        usage_on,
+        cast(null as {{ dbt.type_string() }}) as usage_key,
+        cast(null as {{ dbt.type_string() }}) as source_instance,
+        cast(null as {{ dbt.type_string() }}) as entity_key,
+        cast(null as {{ dbt.type_string() }}) as customer_key,
+        cast(null as {{ dbt.type_string() }}) as provider,
+        cast(null as {{ dbt.type_string() }}) as model_id,
+        cast(null as {{ dbt.type_string() }}) as row_hash,
+        cast(null as {{ dbt.type_string() }}) as cost_basis,
+        {{ money('null') }} as effective_cost_usd,
+        cast(null as bigint) as total_tokens
+    from touched
+)
+
+select
+    replaced.*,
+    current_pass.pass_id
+from replaced
+cross join current_pass
