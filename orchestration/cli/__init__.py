@@ -2,6 +2,7 @@
 
 import click
 
+from orchestration.cli.close import close
 from orchestration.cli.collector import collector
 from orchestration.cli.demo import demo
 from orchestration.cli.doctor import doctor
@@ -17,5 +18,5 @@ def main() -> None:
     """The open AI-cost platform for data teams."""
 
 
-for command in (collector, demo, doctor, explain, ops, run, sandbox, ui):
+for command in (close, collector, demo, doctor, explain, ops, run, sandbox, ui):
     main.add_command(command)

@@ -1,0 +1,71 @@
+"""`meterhouse close`: a month's statement is frozen, or shown."""
+
+import csv
+import getpass
+import sys
+from pathlib import Path
+
+import click
+import duckdb
+
+from orchestration import settings
+from orchestration.ops.closing import (
+    STATEMENT_COLUMNS,
+    CloseRefused,
+    close_period,
+    statement_lines,
+)
+from orchestration.ops.store import open_store
+from orchestration.warehouse import published_marts
+
+
+@click.command()
+@click.argument("period")
+@click.option("--statement", is_flag=True, help="Only write the month's statement as CSV.")
+@click.option("--to", type=click.Path(path_type=Path), help="Where to (default: exports/).")
+@click.option("--by", default=None, help="Who closes it (default: the user of this machine).")
+def close(period: str, statement: bool, to: Path | None, by: str | None) -> None:
+    """Close the books of PERIOD, for example 2026-10: its statement never changes again.
+
+    What changes of it later is booked in the first open month (spend.fct_corrections).
+    """
+    path = settings.marts_path()
+    if not path.exists():
+        raise click.ClickException("nothing has been published yet: run a pass first")
+    with published_marts(path) as marts:
+        if statement:
+            file = to or settings.home() / "exports" / f"statement_{period}.csv"
+            click.echo(f"{write_statement(marts, period, to=file)} line(s) in {file}")
+            return
+        engine = open_store(settings.ops_url())
+        try:
+            done = close_period(
+                engine, marts, period, by=by or getpass.getuser(), now=settings.now()
+            )
+        except CloseRefused as refused:
+            click.echo(f"Not closed: {refused}.", err=True)
+            sys.exit(2)
+        finally:
+            engine.dispose()
+    click.echo(
+        f"{done.period} is closed: {done.lines} line(s), {done.effective_cost_usd:,.2f} USD,"
+        f" as snapshot {done.snapshot_id} shows it (sha256 {done.totals_sha256[:12]})."
+    )
+
+
+def write_statement(marts: duckdb.DuckDBPyConnection, period: str, *, to: Path) -> int:
+    """Writes a month's statement as CSV, the same bytes for the same lines; the line count."""
+    lines = statement_lines(marts, period)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with to.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["period", *STATEMENT_COLUMNS], lineterminator="\n")
+        writer.writeheader()
+        # A name that begins like a formula would be one in a spreadsheet.
+        writer.writerows(
+            {"period": period} | {k: _cell(v) for k, v in line.items()} for line in lines
+        )
+    return len(lines)
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value

@@ -1,0 +1,143 @@
+"""Months closed: what a month's statement says when its books close is kept for ever.
+
+The totals are frozen as the published marts show them. What changes afterwards is a correction in
+the first open month, which the models derive (`spend.fct_corrections`).
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+from sqlalchemy import Engine, insert, select
+
+from ingestion.decisions import TOTAL_AMOUNTS, TOTAL_COUNTS, TOTAL_DIMENSIONS
+from orchestration.ops.store import reading, writing
+from orchestration.ops.tables import period_close
+
+STATEMENT_COLUMNS = (*TOTAL_DIMENSIONS, *TOTAL_AMOUNTS, *TOTAL_COUNTS)
+
+
+class CloseRefused(Exception):
+    """A month that may not be closed; the message says why."""
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A month just closed: its lines and known cost, and the digest of what was frozen."""
+
+    period: str
+    snapshot_id: int
+    lines: int
+    effective_cost_usd: Decimal
+    totals_sha256: str
+
+
+def close_period(
+    engine: Engine, marts: duckdb.DuckDBPyConnection, period: str, *, by: str, now: datetime
+) -> Closed:
+    """Freezes a month (`2026-10`) as the marts show it; raises CloseRefused."""
+    ends_at = month_end(period)
+    snapshot_id, as_of, checks_ok, held_reason = _snapshot(marts)
+    if as_of < ends_at:
+        raise CloseRefused(f"{period} was not over when the marts were made ({as_of:%Y-%m-%d})")
+    if not checks_ok:
+        raise CloseRefused(f"a check is red: {held_reason or 'see the last pass'}")
+    with reading(engine) as connection:
+        closed = set(connection.scalars(select(period_close.c.period)))
+    if period in closed:
+        raise CloseRefused(f"{period} is closed already")
+    if closed and period < max(closed):
+        raise CloseRefused(f"{max(closed)} is closed, and with it every month before it")
+    open_before = [
+        each for each in _periods(marts) if each < period and each > max(closed, default="")
+    ]
+    if open_before:
+        raise CloseRefused(f"{open_before[0]} is still open: close it first")
+    lines = statement_lines(marts, period)
+    text = json.dumps(
+        {"period": period, "lines": [_json_line(line) for line in lines]},
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+    sha = hashlib.sha256(text.encode()).hexdigest()
+    with writing(engine) as connection:
+        connection.execute(
+            insert(period_close).values(
+                period=period,
+                snapshot_id=snapshot_id,
+                closed_at=now,
+                by=by,
+                totals_json=text,
+                totals_sha256=sha,
+            )
+        )
+    cost = sum((line["effective_cost_usd"] for line in lines), Decimal(0))
+    return Closed(period, snapshot_id, len(lines), cost, sha)
+
+
+def close_due(
+    engine: Engine,
+    marts: duckdb.DuckDBPyConnection,
+    *,
+    after_days: int,
+    now: datetime,
+) -> list[Closed]:
+    """Closes, in order, every month with lines that ended `after_days` ago or earlier."""
+    _, as_of, checks_ok, _ = _snapshot(marts)
+    if not checks_ok:
+        return []
+    with reading(engine) as connection:
+        newest = max(connection.scalars(select(period_close.c.period)), default="")
+    return [
+        close_period(engine, marts, period, by="meterhouse", now=now)
+        for period in _periods(marts)
+        if period > newest and month_end(period) + timedelta(days=after_days) <= as_of
+    ]
+
+
+def statement_lines(marts: duckdb.DuckDBPyConnection, period: str) -> list[dict[str, Any]]:
+    """The lines of a month's statement, in an order of their own; money as Decimal."""
+    names = ", ".join(STATEMENT_COLUMNS)
+    order = ", ".join(f"{name} nulls first" for name in TOTAL_DIMENSIONS)
+    rows = marts.execute(
+        f"select {names} from spend.fct_statement_monthly where period = ? order by {order}",
+        [period],
+    ).fetchall()
+    return [dict(zip(STATEMENT_COLUMNS, row, strict=True)) for row in rows]
+
+
+def month_end(period: str) -> datetime:
+    """The first instant after a month written as 2026-10 (UTC); raises CloseRefused."""
+    try:
+        first = date.fromisoformat(f"{period}-01")
+    except ValueError:
+        raise CloseRefused(f"{period!r} is not a month, for example 2026-10") from None
+    after = (first.replace(day=28) + timedelta(days=4)).replace(day=1)
+    return datetime(after.year, after.month, 1, tzinfo=UTC)
+
+
+def _snapshot(marts: duckdb.DuckDBPyConnection) -> tuple[int, datetime, bool, str | None]:
+    found = marts.execute(
+        "select snapshot_id, as_of, checks_ok, held_reason from core.published_snapshot"
+    ).fetchone()
+    if found is None:
+        raise CloseRefused("nothing has been published yet")
+    snapshot_id, as_of, checks_ok, held_reason = found
+    return snapshot_id, as_of.replace(tzinfo=UTC), checks_ok, held_reason
+
+
+def _periods(marts: duckdb.DuckDBPyConnection) -> Sequence[str]:
+    rows = marts.execute("select distinct period from spend.fct_statement_monthly").fetchall()
+    return sorted(period for (period,) in rows)
+
+
+def _json_line(line: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: format(value, "f") if isinstance(value, Decimal) else value
+        for name, value in line.items()
+    }

@@ -1,0 +1,193 @@
+"""A closed month says the same for ever; what changes of it stands in the next, with a reason."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from facts_warehouse import Facts, act
+from ops_stores import opened_store
+
+from ingestion.declared_tables import declare_tables
+from orchestration.cli.close import write_statement
+from orchestration.ops.closing import CloseRefused, close_due, close_period
+from orchestration.ops.decisions import land_decisions
+
+OCTOBER, LATER, NOVEMBER = date(2026, 10, 5), date(2026, 10, 20), date(2026, 11, 5)
+MODELS = (
+    "staging.decisions",
+    "int_usage__replaced",
+    "fct_usage",
+    "int_usage__compared",
+    "int_usage__restated",
+    "fct_restatements",
+    "int_closing__days",
+    "int_closing__current_lines",
+    "int_closing__books",
+    "int_closing__differences",
+    "fct_statement_monthly",
+    "fct_corrections",
+)
+CORRECTIONS = (
+    "select entity_key, reason, effective_cost_usd, requests_count from marts.spend.fct_corrections"
+    " where corrected_period = '2026-10' and period = '{}' order by 1 nulls first, 2"
+)
+
+
+class Books:
+    """A warehouse, its published marts and its ops store, one pass after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.facts = Facts(folder / "home")
+        declare_tables(self.facts.home)
+        self.marts = self.facts.home / "marts_build.duckdb"
+        with duckdb.connect(str(self.marts)) as marts:
+            marts.execute("create schema core; create schema spend")
+            marts.execute(
+                "create table core.published_snapshot"
+                " (snapshot_id bigint, as_of timestamp, checks_ok boolean, held_reason varchar)"
+            )
+            marts.execute(
+                "create table spend.fct_charges (charge_kind varchar, source_instance varchar,"
+                " provider varchar, charged_on date, billed_cost_usd decimal(38, 15))"
+            )
+            marts.execute(
+                "insert into spend.fct_charges values"
+                " ('billed_unmetered', 'bill', 'openai', '2026-10-31', 0.5)"
+            )
+
+    def run(self, acts: list[dict[str, Any]], *, as_of: datetime, touched: list[date]) -> None:
+        number = self.facts.put(acts, as_of=as_of.replace(tzinfo=None), touched=touched)
+        with opened_store(self.folder) as engine:
+            land_decisions(engine, self.facts.home)
+        with duckdb.connect(str(self.marts)) as marts:
+            marts.execute("delete from core.published_snapshot")
+            marts.execute(
+                "insert into core.published_snapshot values (?, ?, true, null)",
+                [number, as_of.replace(tzinfo=None)],
+            )
+        self.facts.build(*MODELS)
+
+    def close(self, period: str, *, now: datetime) -> Decimal:
+        with opened_store(self.folder) as engine, self.read_only() as marts:
+            return close_period(engine, marts, period, by="ada", now=now).effective_cost_usd
+
+    def statement(self, period: str) -> bytes:
+        file = self.folder / "statement.csv"
+        with self.read_only() as marts:
+            write_statement(marts, period, to=file)
+        return file.read_bytes()
+
+    def read_only(self) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(str(self.marts), read_only=True)
+
+
+def at(month: int, day: int) -> datetime:
+    return datetime(2026, month, day, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Books, dict[str, Any]]:
+    """October closed in November; then changed; November closed; then October changed again."""
+    books, found = Books(tmp_path_factory.mktemp("books")), {}
+    october = [
+        act("same", OCTOBER, "1", feature_key="search"),
+        act("repriced", OCTOBER, "2"),
+        act("moved", LATER, "4"),
+        act("unpriced", LATER, None, model_id=None),
+    ]
+    november = [act("november", NOVEMBER, "8")]
+    days = [OCTOBER, LATER, NOVEMBER]
+    books.run([*october, *november], as_of=at(11, 6), touched=days)
+    found["open"] = books.statement("2026-10")
+    found["frozen_usd"] = books.close("2026-10", now=at(11, 6))
+
+    changed = [
+        act("same", OCTOBER, "1", feature_key="search"),
+        act("repriced", OCTOBER, "2.25"),
+        act("moved", LATER, "4", entity_key="team-data"),
+        act("unpriced", LATER, None, model_id=None),
+        act("late", LATER, "16"),
+    ]
+    books.run([*changed, *november], as_of=at(11, 20), touched=days)
+    found["october"] = books.statement("2026-10")
+    found["november"] = books.facts.read(CORRECTIONS.format("2026-11"))
+    found["stated"] = books.facts.read(
+        "select period, sum(effective_cost_usd) from marts.spend.fct_statement_monthly"
+        " group by period order by period"
+    )
+
+    books.run([*changed, *november], as_of=at(12, 7), touched=[])
+    with opened_store(books.folder) as engine, books.read_only() as marts:
+        found["due"] = [
+            [each.period for each in close_due(engine, marts, after_days=days, now=at(12, 7))]
+            for days in (7, 5)
+        ]
+    found["november_open"] = books.statement("2026-11")
+    again = [*changed, act("later_still", OCTOBER, "32")]
+    books.run([*again, *november], as_of=at(12, 8), touched=[OCTOBER])
+    return books, found
+
+
+def test_a_statement_is_the_same_bytes_after_reprice_reorganisation_and_late_rows(
+    closed: tuple[Books, dict[str, Any]],
+) -> None:
+    books, found = closed
+    assert found["frozen_usd"] == Decimal("7.5")  # 1 + 2 + 4 and a charge of 0.5
+    assert len(found["open"].splitlines()) == 5  # the header, three kinds of acts, the charge
+    assert found["open"] == found["october"] == books.statement("2026-10")
+    assert found["november_open"] == books.statement("2026-11")
+
+
+def test_what_changed_stands_in_the_next_month_with_its_reason(
+    closed: tuple[Books, dict[str, Any]],
+) -> None:
+    _, found = closed
+    assert found["november"] == [
+        ("team-data", "attribution", Decimal(4), 1),
+        ("team-search", "attribution", Decimal(-4), -1),
+        ("team-search", "late", Decimal(16), 1),
+        ("team-search", "price", Decimal("0.25"), 0),
+    ]
+    # November: 8 of its own, 0.25 + 16 of October's. Together: the facts.
+    assert found["stated"] == [("2026-10", Decimal("7.5")), ("2026-11", Decimal("24.25"))]
+
+
+def test_a_correction_is_booked_once_and_stays_where_it_was_stated(
+    closed: tuple[Books, dict[str, Any]],
+) -> None:
+    books, found = closed
+    assert books.facts.read(CORRECTIONS.format("2026-11")) == found["november"]
+    assert books.facts.read(CORRECTIONS.format("2026-12")) == [
+        ("team-search", "late", Decimal(32), 1)
+    ]
+    [(stated,)] = books.facts.read(
+        "select sum(effective_cost_usd) from marts.spend.fct_statement_monthly"
+    )
+    [(facts,)] = books.facts.read("select sum(effective_cost_usd) from marts.core.fct_usage")
+    assert stated == facts + Decimal("0.5") == Decimal("63.75")
+
+
+def test_months_close_by_themselves_some_days_after_their_end(
+    closed: tuple[Books, dict[str, Any]],
+) -> None:
+    assert closed[1]["due"] == [[], ["2026-11"]]
+
+
+@pytest.mark.parametrize(
+    ("period", "why"),
+    [
+        ("2026-10", "closed already"),
+        ("2026-09", "every month before it"),
+        ("2026-12", "was not over"),
+        ("2026-1", "is not a month"),
+    ],
+)
+def test_a_month_that_may_not_be_closed_says_why(
+    closed: tuple[Books, dict[str, Any]], period: str, why: str
+) -> None:
+    with pytest.raises(CloseRefused, match=why):
+        closed[0].close(period, now=at(12, 8))
