@@ -32,6 +32,7 @@ PRICE_MODELS = [
     "stg_price_catalog__provider_names",
     "int_prices__versions",
     "int_prices__token_rates",
+    "int_prices__valid_ranges",
     "int_prices__stated",
     "price_resolved",
     "int_prices__names_reduced",
@@ -51,6 +52,9 @@ create table staging.stg_config__sources as select * from (values
     ('trusting', 'trust_reported', null::varchar, null::varchar),
             ('repricing', 'reprice', null, null)
 ) as given (source_instance, cost_policy, covered_by, covered_keys_json);
+create table staging.stg_decisions__repricings (
+    repricing_id varchar, from_at timestamp, to_at timestamp, as_known_at timestamp,
+    price_key varchar, is_undone boolean, applied_at timestamp, applied_by varchar);
 create table intermediate.int_prices__aliases (
     provider varchar, model_raw varchar, target_provider varchar, target_model varchar,
     valid_from_at timestamp, valid_to_at timestamp);

@@ -18,7 +18,7 @@ _MODELS = PROJECT / "models"
 
 
 def priced_columns() -> dict[str, str]:
-    """The columns core.fct_usage takes from int_usage__priced, with the types of its contract."""
+    """The columns core.fct_usage takes from int_usage__charged, with the types of its contract."""
     sql = (_MODELS / "marts" / "core" / "fct_usage.sql").read_text(encoding="utf-8")
     taken = dict.fromkeys(re.findall(r"\bpriced\.(\w+)", sql))
     types: dict[str, str] = {}
@@ -64,7 +64,7 @@ class Facts:
                 "create schema staging",
                 "create schema intermediate",
                 "create table staging.stg_run__current_pass (pass_id bigint, as_of timestamp)",
-                f"create table intermediate.int_usage__priced ({columns})",
+                f"create table intermediate.int_usage__charged ({columns})",
                 "create table intermediate.int_usage__touched_days"
                 " (usage_on date, reason varchar, pass_id bigint)",
                 "create table intermediate.int_usage__versions"
@@ -82,12 +82,12 @@ class Facts:
             connection.execute(
                 "insert into staging.stg_run__current_pass values (?, ?)", [self._pass_id, as_of]
             )
-            connection.execute("delete from intermediate.int_usage__priced")
+            connection.execute("delete from intermediate.int_usage__charged")
             for each in acts:
                 names = ", ".join(each)
                 marks = ", ".join("?" for _ in each)
                 connection.execute(
-                    f"insert into intermediate.int_usage__priced ({names}) values ({marks})",
+                    f"insert into intermediate.int_usage__charged ({names}) values ({marks})",
                     list(each.values()),
                 )
             for day in touched:

@@ -64,6 +64,7 @@ class Platform:
         closed = "http://127.0.0.1:9"
         return {
             "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),  # the code beside these tests, wherever it is installed from
             "LANG": "C.UTF-8",
             # Nothing may be written outside METERHOUSE_HOME, nor leave this machine.
             "HOME": str(self.outside),

@@ -26,6 +26,7 @@ PRICE_MODELS = [
     "stg_price_catalog__provider_names",
     "int_prices__versions",
     "int_prices__token_rates",
+    "int_prices__valid_ranges",
     "int_prices__stated",
     "price_resolved",
     "int_prices__names_reduced",
@@ -55,6 +56,9 @@ ALIASES = [
 ]
 
 
+NO_REPRICINGS = """create table staging.stg_decisions__repricings (
+    repricing_id varchar, from_at timestamp, to_at timestamp, as_known_at timestamp,
+    price_key varchar, is_undone boolean, applied_at timestamp, applied_by varchar)"""
 EVENT_SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("usage_key", "source_instance", "provider")),
@@ -117,6 +121,7 @@ def make_upstream(
             ('repricing', 'reprice', null, null)
         ) as given (source_instance, cost_policy, covered_by, covered_keys_json)"""
     )
+    connection.execute(NO_REPRICINGS)
     connection.execute(
         """create table intermediate.int_prices__aliases (
             provider varchar, model_raw varchar, target_provider varchar, target_model varchar,

@@ -8,6 +8,7 @@ from orchestration.cli.demo import demo
 from orchestration.cli.doctor import doctor
 from orchestration.cli.explain import explain
 from orchestration.cli.ops import ops
+from orchestration.cli.reprice import reprice
 from orchestration.cli.run import run
 from orchestration.cli.sandbox import sandbox
 from orchestration.cli.ui import ui
@@ -18,5 +19,5 @@ def main() -> None:
     """The open AI-cost platform for data teams."""
 
 
-for command in (close, collector, demo, doctor, explain, ops, run, sandbox, ui):
+for command in (close, collector, demo, doctor, explain, ops, reprice, run, sandbox, ui):
     main.add_command(command)

@@ -4,24 +4,29 @@ The way of inputs: what is evaluated, sent or set at gateways is not among them.
 """
 
 import json
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
-from ingestion.decisions import TOTAL_AMOUNTS, append_decisions, content_sha256, landed
+from ingestion.decisions import TOTAL_AMOUNTS, Row, append_decisions, content_sha256, landed
 from orchestration.ops.store import reading
 from orchestration.ops.tables import approval, period_close, repricing
 
 PRICE_APPROVAL = "price"
 
 
-def land_decisions(engine: Engine, home: Path) -> bool:
-    """Appends what people decided to `raw_decisions.*`; False where nothing is new."""
+def land_decisions(engine: Engine, home: Path, *, proposed: Sequence[Row] = ()) -> bool:
+    """Appends what people decided to `raw_decisions.*`; False where nothing is new.
+
+    `proposed` are repricings that nobody decided yet, for a copy in which they are tried out.
+    """
     known = landed(home)
     with reading(engine) as connection:
         tables = _tables(connection)
+        tables["repricings"] += [dict(row) for row in proposed]
         content = content_sha256(tables)
         is_empty = not any(tables.values())
         if content == known.content_sha256 or (is_empty and known.content_sha256 is None):

@@ -6,8 +6,15 @@ with lookup as (
     select * from {{ ref('int_prices__region_lookup') }}
 ),
 
+-- When a version prices: its own time, but for windows that were repriced.
 prices as (
-    select * from {{ ref('price_resolved') }}
+    select
+        resolved.*,
+        ranges.valid_from_at as applies_from_at,
+        ranges.valid_to_at as applies_to_at
+    from {{ ref('price_resolved') }} as resolved
+    inner join {{ ref('int_prices__valid_ranges') }} as ranges
+        on resolved.price_version_key = ranges.price_version_key
 ),
 
 region_factors as (
@@ -37,11 +44,11 @@ matched as (
         cast(coalesce(prices.week_minute_from, 0) as integer) as week_minute_from,
         cast(coalesce(prices.week_minute_to, 10080) as integer) as week_minute_to,
         greatest(
-            lookup.valid_from_at, coalesce(prices.valid_from_at, lookup.valid_from_at)
+            lookup.valid_from_at, coalesce(prices.applies_from_at, lookup.valid_from_at)
         ) as valid_from_at,
         least(
             coalesce(lookup.valid_to_at, timestamp '9999-12-31 00:00:00'),
-            coalesce(prices.valid_to_at, timestamp '9999-12-31 00:00:00')
+            coalesce(prices.applies_to_at, timestamp '9999-12-31 00:00:00')
         ) as valid_to_at,
 
         prices.price_key,
@@ -65,8 +72,8 @@ matched as (
     left join prices
         on lookup.price_key = prices.price_key
         and service_tiers.service_tier = prices.service_tier
-        and (lookup.valid_to_at is null or prices.valid_from_at < lookup.valid_to_at)
-        and (prices.valid_to_at is null or lookup.valid_from_at < prices.valid_to_at)
+        and (lookup.valid_to_at is null or prices.applies_from_at < lookup.valid_to_at)
+        and (prices.applies_to_at is null or lookup.valid_from_at < prices.applies_to_at)
     left join region_factors
         on lookup.provider = region_factors.provider
         and lookup.model_name = region_factors.model_name

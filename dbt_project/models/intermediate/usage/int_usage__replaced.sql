@@ -11,8 +11,10 @@
 {% set facts = existing_mart('core', 'fct_usage') %}
 {% set columns = [
     'usage_key', 'source_instance', 'entity_key', 'customer_key', 'provider', 'model_id', 'row_hash', 'cost_basis',
-    'effective_cost_usd', 'total_tokens',
+    'cost_policy', 'price_rule_id', 'effective_cost_usd', 'total_tokens',
 ] %}
+{# Facts built by an older version of the models may lack a column. #}
+{% set existing = adapter.get_columns_in_relation(facts) | map(attribute='name') | list if facts is not none else [] %}
 with current_pass as (
     select * from {{ ref('stg_run__current_pass') }}
 ),
@@ -30,7 +32,9 @@ replaced as (
     {% if facts is not none %}
     select
         facts.usage_on,
-        facts.{{ columns | join(',\n        facts.') }}
+        {% for column in columns -%}
+        {{ 'facts.' if column in existing else 'null as ' }}{{ column }}{{ ',' if not loop.last }}
+        {% endfor %}
     from {{ facts }} as facts
     inner join touched
         on facts.usage_on = touched.usage_on
@@ -46,6 +50,8 @@ replaced as (
         cast(null as {{ dbt.type_string() }}) as model_id,
         cast(null as {{ dbt.type_string() }}) as row_hash,
         cast(null as {{ dbt.type_string() }}) as cost_basis,
+        cast(null as {{ dbt.type_string() }}) as cost_policy,
+        cast(null as {{ dbt.type_string() }}) as price_rule_id,
         {{ money('null') }} as effective_cost_usd,
         cast(null as bigint) as total_tokens
     from touched

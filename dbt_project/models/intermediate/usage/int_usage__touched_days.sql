@@ -39,6 +39,15 @@ inputs as (
     cross join newest_profiles
 ),
 
+-- A repricing, and taking one back, touches the days of its window alone.
+repricings as (
+    select
+        from_at,
+        to_at,
+        concat(repricing_id, case when is_undone then ' undone' else '' end) as input_version
+    from {{ ref('stg_decisions__repricings') }}
+),
+
 new_versions as (
     select usage_on
     from versions
@@ -57,6 +66,15 @@ recorded as (
     where reason = 'inputs'
 ),
 
+new_repricings as (
+    select repricings.*
+    from repricings
+    where repricings.input_version not in (
+        select input_version from {{ this }}
+        where reason = 'repricing'
+    )
+),
+
 changed_inputs as (
     select inputs.input_version
     from inputs
@@ -66,6 +84,10 @@ changed_inputs as (
     where recorded.input_version is null
 ),
 {% else %}
+new_repricings as (
+    select * from repricings
+),
+
 changed_inputs as (
     select input_version from inputs
 ),
@@ -90,6 +112,15 @@ touched as (
         changed_inputs.input_version
     from all_days
     cross join changed_inputs
+    union all
+    select
+        all_days.usage_on,
+        'repricing' as reason,
+        new_repricings.input_version
+    from all_days
+    inner join new_repricings
+        on all_days.usage_on >= cast(new_repricings.from_at as date)
+        and cast(all_days.usage_on as timestamp) < new_repricings.to_at
 )
 
 select

@@ -23,7 +23,7 @@ days as (
         {{ money('coalesce(sum(list_cost_usd), 0)') }} as list_cost_usd,
         {{ money('coalesce(sum(effective_cost_usd), 0)') }} as effective_cost_usd,
         {{ money('coalesce(sum(estimated_cost_usd), 0)') }} as estimated_cost_usd,
-        {{ money('0') }} as charged_usd,
+        {{ money('coalesce(sum(charged_usd), 0)') }} as charged_usd,
         count(*) as requests_count,
         cast(coalesce(sum(total_tokens), 0) as bigint) as total_tokens
     from usage_events

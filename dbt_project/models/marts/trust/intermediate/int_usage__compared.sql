@@ -54,6 +54,8 @@ compared as (
         before.entity_key is distinct from after.entity_key
         or before.customer_key is distinct from after.customer_key as is_moved,
         before.cost_basis is distinct from after.cost_basis
+        or before.cost_policy is distinct from after.cost_policy
+        or before.price_rule_id is distinct from after.price_rule_id
         or before.provider is distinct from after.provider
         or before.model_id is distinct from after.model_id as is_other_rule,
         {% for column in compared_columns -%}

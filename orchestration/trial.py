@@ -1,0 +1,87 @@
+"""A decision tried out: the models built over a copy of the warehouse in which it was taken.
+
+Nothing of the real home is written but a scratch folder, which is removed.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+from sqlalchemy import Engine
+
+from ingestion.decisions import Row
+from ingestion.declared_tables import declare_tables
+from ingestion.passes import begin_pass
+from ingestion.pipeline import warehouse_path
+from orchestration import settings
+from orchestration.ops.decisions import land_decisions
+from orchestration.warehouse import building_marts, writer_lock
+
+# Models that stand on repricings, as far as they say why numbers move.
+_SELECTED = "stg_decisions__repricings+,+fct_restatements"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """By how much one place and model would cost more (or less) in one month."""
+
+    period: str
+    entity_key: str
+    model_id: str | None
+    effective_cost_usd: Decimal
+
+
+def try_repricing(engine: Engine, home: Path, *, proposed: Row, now: datetime) -> list[Difference]:
+    """What a repricing would change, by month, entity and model; the largest first."""
+    with _copied(home) as copy:
+        declare_tables(copy)
+        pass_id = begin_pass(copy, as_of=now)
+        land_decisions(engine, copy, proposed=[proposed])
+        _build(copy, select=[_SELECTED])
+        with duckdb.connect(str(building_marts(copy)), read_only=True) as marts:
+            rows = marts.execute(
+                "select strftime(usage_on, '%Y-%m'), entity_key, model_id, sum(effective_cost_usd)"
+                " from trust.fct_restatements"
+                " where pass_id = ? and reason = 'price' and usage_on >= ? and usage_on < ?"
+                " group by all having sum(effective_cost_usd) <> 0"
+                " order by abs(sum(effective_cost_usd)) desc, 1, 2, 3",
+                [pass_id, proposed["from_at"].date(), proposed["to_at"].date()],
+            ).fetchall()
+    return [Difference(*row) for row in rows]
+
+
+@contextmanager
+def _copied(home: Path) -> Iterator[Path]:
+    """A copy of the warehouse and the built marts, removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="trial_", dir=home) as folder:
+        copy = Path(folder)
+        with writer_lock(home):
+            for file in (warehouse_path(home), building_marts(home)):
+                with duckdb.connect(str(file)) as connection:
+                    connection.execute("checkpoint")
+                shutil.copyfile(file, copy / file.name)
+        yield copy
+
+
+def _build(copy: Path, *, select: Sequence[str]) -> None:
+    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "run", "--select", *select]
+    for option, value in (
+        ("--project-dir", settings.DBT_PROJECT_DIR),
+        ("--profiles-dir", settings.DBT_PROJECT_DIR),
+        ("--target-path", copy / "dbt" / "target"),
+        ("--log-path", copy / "dbt" / "logs"),
+    ):
+        command += [option, str(value)]
+    environ = os.environ | {"METERHOUSE_HOME": str(copy), "DO_NOT_TRACK": "1"}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(done.stdout[-4000:] + done.stderr[-4000:])
