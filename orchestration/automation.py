@@ -56,6 +56,9 @@ PASS_CRON = "45 * * * *"
 OUTBOUND_CRON = "*/5 * * * *"
 TIMEZONE = "UTC"
 
+# A month's books close so many days after its end (DESIGN D21), as a pass begins.
+CLOSE_AFTER_DAYS = 5
+
 PASS_INTERVAL_SECONDS = 300
 WAKE_INTERVAL_SECONDS = 30
 SPOOL_INTERVAL_SECONDS = 10

@@ -15,16 +15,23 @@ from dagster_dbt import (
     DbtProject,
     dbt_assets,
 )
+from sqlalchemy import Engine
 
 from ingestion.checkpoints import checkpoint
 from ingestion.decisions import DESCRIPTIONS
 from ingestion.declared_tables import declare_tables
 from ingestion.passes import begin_pass
 from orchestration import settings
-from orchestration.automation import MARTS_FRESHNESS, WAREHOUSE_POOL
+from orchestration.automation import CLOSE_AFTER_DAYS, MARTS_FRESHNESS, WAREHOUSE_POOL
+from orchestration.ops.closing import close_due
 from orchestration.ops.decisions import land_decisions
 from orchestration.ops.store import open_store
-from orchestration.warehouse import building_marts, publish_marts, writer_lock
+from orchestration.warehouse import (
+    building_marts,
+    publish_marts,
+    published_marts,
+    writer_lock,
+)
 
 OPS_TAG = "ops"
 PASSES_KEY = ["raw", "run", "passes"]
@@ -153,7 +160,9 @@ def model_assets(
             pass_id = begin_pass(home, as_of=settings.now())
             declare_tables(home)
             begun = [dg.AssetKey(PASSES_KEY)]
-            if land_decisions(open_store(settings.ops_url()), home):
+            store = open_store(settings.ops_url())
+            _close_months(store)
+            if land_decisions(store, home):
                 begun = [spec.key for spec in begun_specs()]
             for key in begun:
                 context.log_event(dg.AssetMaterialization(key, metadata={"pass_id": pass_id}))
@@ -180,6 +189,14 @@ def ops_model_assets(
             yield from _build(context, dbt)
 
     return build_ops_models
+
+
+def _close_months(store: Engine) -> None:
+    """Closes what is due, as the marts published last show it, before this pass moves on."""
+    if not settings.marts_path().exists():
+        return
+    with published_marts(settings.marts_path()) as marts:
+        close_due(store, marts, after_days=CLOSE_AFTER_DAYS, now=settings.now())
 
 
 def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:

@@ -87,7 +87,12 @@ def close_due(
     after_days: int,
     now: datetime,
 ) -> list[Closed]:
-    """Closes, in order, every month with lines that ended `after_days` ago or earlier."""
+    """Closes, in order, every month with lines that ended `after_days` ago or earlier.
+
+    None while a check is red, or while the marts are of a version that has no statements yet.
+    """
+    if not _has_statements(marts):
+        return []
     _, as_of, checks_ok, _ = _snapshot(marts)
     if not checks_ok:
         return []
@@ -129,6 +134,11 @@ def _snapshot(marts: duckdb.DuckDBPyConnection) -> tuple[int, datetime, bool, st
         raise CloseRefused("nothing has been published yet")
     snapshot_id, as_of, checks_ok, held_reason = found
     return snapshot_id, as_of.replace(tzinfo=UTC), checks_ok, held_reason
+
+
+def _has_statements(marts: duckdb.DuckDBPyConnection) -> bool:
+    query = "select 1 from information_schema.tables where table_name = 'fct_statement_monthly'"
+    return marts.execute(query).fetchone() is not None
 
 
 def _periods(marts: duckdb.DuckDBPyConnection) -> Sequence[str]:
