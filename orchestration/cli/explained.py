@@ -14,7 +14,10 @@ KINDS = (
     *("audio_input", "audio_output", "image_input", "image_output"),
 )
 Row = dict[str, Any]
-_TIERS = {"flex": "flex", "priority": "priority", "batch": "batch", "batches": "batch"}
+# As macro price_tier: what is not named here is priced as standard.
+_TIERS = {"batches": "batch"} | {
+    name: name for name in ("flex", "priority", "batch", "ultrafast", "balanced", "fast")
+}
 
 _ACTS = "select * from core.fct_usage where starts_with(usage_key, ?) limit 2"
 _SHADOWS = "select * from trust.fct_duplicate_usage where starts_with(usage_key, ?) limit 2"

@@ -61,13 +61,7 @@ placed as (
         coalesce(usage_events.region, '') as region,
         usage_events.model_id,
         usage_events.price_version_key,
-        case lower(coalesce(usage_events.service_tier, ''))
-            when 'flex' then 'flex'
-            when 'priority' then 'priority'
-            when 'batch' then 'batch'
-            when 'batches' then 'batch'
-            else 'standard'
-        end as service_tier,
+        {{ price_tier('usage_events.service_tier') }} as service_tier,
         sizes.band_lo as more_than_input_tokens,
         -- Noon of a Monday stands for a time that does not matter.
         case
