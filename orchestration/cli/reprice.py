@@ -76,7 +76,12 @@ def _preview(engine: Engine, window: dict[str, object], *, now: datetime) -> Non
         "applied_at": now,
         "applied_by": "",
     }
-    differences = try_repricing(engine, home, proposed=proposed, now=now)
+    try:
+        differences = try_repricing(engine, home, proposed=proposed, now=now)
+    except RuntimeError as error:
+        raise click.ClickException(
+            f"the copy could not be built; run a pass first\n{error}"
+        ) from error
     with reading(engine) as connection:
         closed = max(connection.scalars(select(period_close.c.period)), default="")
     if not differences:
