@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from ingestion import config_checks as checks
+from ingestion.config_money import Charge, Commitment, FxRate, money_problems
 from ingestion.config_prices import Contract, Override, SellRule, WhatIf, price_problems
 from ingestion.config_schema import (
     Budget,
@@ -49,6 +50,9 @@ class Config:
     overrides: tuple[Override, ...]
     selling: tuple[SellRule, ...]
     what_if: tuple[WhatIf, ...]
+    charges: tuple[Charge, ...]
+    commitments: tuple[Commitment, ...]
+    fx_rates: tuple[FxRate, ...]
     versions: Versions
 
 
@@ -74,6 +78,8 @@ _LISTS: dict[str, dict[str, Any]] = {
         "selling": SellRule,
         "what_if": WhatIf,
     },
+    "charges.yaml": {"charges": Charge, "commitments": Commitment},
+    "fx.yaml": {"fx_rates": FxRate},
 }
 _CUSTOMER_FILE: dict[str, Any] = {"customers": Customer, "budgets": Budget}
 # Sections that are not a list of the above, read apart.
@@ -217,6 +223,7 @@ def _checked(
             "contract": found["contracts"],
             "price rule": [*found["overrides"], *found["selling"]],
             "what-if question": found["what_if"],
+            "charge": [*found["charges"], *found["commitments"]],
         }
     )
     problems += checks.email_problems([*owners, *customers])
@@ -237,6 +244,8 @@ def _checked(
         nodes=nodes,
         features=plain["features"],
     )
+    paid = (found["charges"], found["commitments"], found["fx_rates"])
+    problems += money_problems(*paid, sources=plain["sources"], nodes=nodes)
     config = Config(
         sources=plain["sources"],
         nodes=tuple(nodes.values()),
@@ -251,6 +260,9 @@ def _checked(
         overrides=plain["overrides"],
         selling=plain["selling"],
         what_if=plain["what_if"],
+        charges=plain["charges"],
+        commitments=plain["commitments"],
+        fx_rates=plain["fx_rates"],
         versions=Versions("", "", ""),
     )
     return config, problems

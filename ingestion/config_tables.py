@@ -19,6 +19,7 @@ from dlt.extract import DltResource
 
 from ingestion.config_checks import threshold_usd, values_of
 from ingestion.config_loader import Config
+from ingestion.config_money_tables import MONEY_COLUMNS, MONEY_ROWS
 from ingestion.config_price_tables import (
     PRICE_COLUMNS,
     contract_sources,
@@ -108,6 +109,7 @@ _COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
         ("valid_to_at", UTC_TIME),
     ),
     **PRICE_COLUMNS,
+    **MONEY_COLUMNS,
     "versions": (("attribution_version", TEXT), ("pricing_version", TEXT)),
 }
 TABLES = tuple(_COLUMNS)
@@ -277,5 +279,6 @@ _ROWS: dict[str, Callable[[Config], Rows]] = {
     "contract_sources": contract_sources,
     "price_rules": price_rules,
     "what_if_models": what_if_models,
+    **MONEY_ROWS,
     "versions": _versions,
 }

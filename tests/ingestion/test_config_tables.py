@@ -174,6 +174,10 @@ def test_a_configuration_is_one_load_and_an_unchanged_one_is_none(
         "contract_sources": 0,
         "price_rules": 0,
         "what_if_models": 0,
+        "charges": 0,
+        "commitments": 0,
+        "charge_shares": 0,
+        "fx_rates": 0,
         "versions": 1,
         "_dlt_loads": 1,
     }

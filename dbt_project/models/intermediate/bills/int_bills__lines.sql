@@ -22,7 +22,6 @@ with unioned as (
         quantity_unit,
         billed_amount,
         currency_code,
-        billed_cost_usd,
         is_metered_kind,
         raw_workspace,
         raw_key_hash,
@@ -35,6 +34,10 @@ with unioned as (
 
 owned as (
     select * from {{ ref('stg_config__owned_providers') }}
+),
+
+fx_rates as (
+    select * from {{ ref('stg_config__fx_rates') }}
 )
 
 select
@@ -57,10 +60,14 @@ select
     unioned.quantity_unit,
     unioned.billed_amount,
     unioned.currency_code,
-    unioned.billed_cost_usd,
+    {{ to_usd('unioned.billed_amount', 'unioned.currency_code', 'fx_rates.usd_per_unit') }} as billed_cost_usd,
 
     unioned.loaded_at
 from unioned
 left join owned
     on unioned.provider = owned.provider
     and unioned.source_instance = owned.source_instance
+left join fx_rates
+    on unioned.currency_code = fx_rates.currency_code
+    and unioned.billed_on >= fx_rates.valid_from_on
+    and (unioned.billed_on < fx_rates.valid_to_on or fx_rates.valid_to_on is null)

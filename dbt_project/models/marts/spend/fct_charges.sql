@@ -1,89 +1,136 @@
--- one row per charge line: cost that no metered act carries. `billed_unmetered`: what the bill that owns a provider
--- says of a finished day beyond what was metered then. The metered cost pays for the lines of model use first and for
--- the others only with what is left over, so that metered and charges are the bill wherever the bill is the larger;
--- credits and refunds count whole. A day whose bill has not arrived has no charge
-with lines as (
+-- one row per charge line: cost that no metered act carries. Declared charges by the finished day they are for; what the
+-- bill that owns a provider says beyond what was metered, and what of it a declared charge explains. Of an owned
+-- provider only the bill counts: a declared charge that it does not have is a finding, worth nothing
+with declared as (
+    select * from {{ ref('int_charges__declared') }}
+),
+
+billed as (
+    select * from {{ ref('int_charges__billed_unmetered') }}
+),
+
+explained as (
+    select * from {{ ref('int_charges__explained') }}
+),
+
+not_billed as (
+    select * from {{ ref('int_charges__not_billed') }}
+),
+
+unattributed as (
+    select entity_key from {{ ref('stg_config__entities') }}
+    where tree = 'owner' and entity_type = 'unattributed'
+),
+
+explained_lines as (
     select
-        *,
-        case when is_metered_kind then 'Model use beyond what was metered' else coalesce(line_item, meter) end
-            as description
-    from {{ ref('int_bills__lines') }}
-    where is_authoritative
-        and billed_cost_usd is not null
-),
-
-metered as (
-    select * from {{ ref('int_bills__metered') }}
-),
-
-current_pass as (
-    select * from {{ ref('stg_run__current_pass') }}
-),
-
-summed as (
-    select
-        lines.source,
-        lines.source_instance,
-        lines.provider,
-        lines.billed_on,
-        lines.is_metered_kind,
-        lines.description,
-        sum(lines.billed_cost_usd) as billed_cost_usd
-    from lines
-    cross join current_pass
-    where lines.billed_on < cast(current_pass.as_of as date)
+        source_instance,
+        provider,
+        billed_on,
+        description,
+        sum(billed_cost_usd) as explained_usd
+    from explained
     group by
-        lines.source,
-        lines.source_instance,
-        lines.provider,
-        lines.billed_on,
-        lines.is_metered_kind,
-        lines.description
+        source_instance,
+        provider,
+        billed_on,
+        description
 ),
 
--- Model use first, then the others by name: how far the bill reaches with each line.
-stacked as (
+lines as (
     select
-        *,
-        sum(case when billed_cost_usd > 0 or is_metered_kind then billed_cost_usd else 0 end) over (
-            partition by provider, billed_on
-            order by case when is_metered_kind then 0 else 1 end, description
-            rows between unbounded preceding and current row
-        ) as stacked_usd
-    from summed
-),
-
-charged as (
+        charge_kind,
+        charge_id,
+        cast(null as {{ dbt.type_string() }}) as source,
+        cast(null as {{ dbt.type_string() }}) as source_instance,
+        provider,
+        charged_on,
+        charge_name as description,
+        cast(null as {{ dbt.type_string() }}) as bill_line,
+        false as is_metered_kind,
+        scope_entity_key,
+        allocation,
+        customer_allocation,
+        charged_amount,
+        currency_code,
+        billed_cost_usd,
+        effective_cost_usd,
+        case when billed_cost_usd is null then 'no_fx_rate' end as finding
+    from declared
+    where not is_owned
+        and is_finished
+    union all
     select
-        stacked.*,
-        case
-            when stacked.billed_cost_usd < 0 and not stacked.is_metered_kind then stacked.billed_cost_usd
-            else
-                greatest(
-                    least(
-                        stacked.billed_cost_usd,
-                        stacked.stacked_usd - coalesce(metered.metered_cost_usd, 0)
-                    ),
-                    0
-                )
-        end as charge_usd
-    from stacked
-    left join metered
-        on stacked.provider = metered.provider
-        and stacked.billed_on = metered.usage_on
+        charge_kind,
+        charge_id,
+        source,
+        source_instance,
+        provider,
+        billed_on as charged_on,
+        charge_name as description,
+        description as bill_line,
+        false as is_metered_kind,
+        scope_entity_key,
+        allocation,
+        customer_allocation,
+        billed_cost_usd as charged_amount,
+        'USD' as currency_code,
+        billed_cost_usd,
+        billed_cost_usd as effective_cost_usd,
+        cast(null as {{ dbt.type_string() }}) as finding
+    from explained
+    union all
+    select
+        'billed_unmetered' as charge_kind,
+        cast(null as {{ dbt.type_string() }}) as charge_id,
+        billed.source,
+        billed.source_instance,
+        billed.provider,
+        billed.billed_on as charged_on,
+        billed.description,
+        billed.description as bill_line,
+        billed.is_metered_kind,
+        unattributed.entity_key as scope_entity_key,
+        'none' as allocation,
+        'none' as customer_allocation,
+        billed.billed_cost_usd - coalesce(explained_lines.explained_usd, 0) as charged_amount,
+        'USD' as currency_code,
+        billed.billed_cost_usd - coalesce(explained_lines.explained_usd, 0) as billed_cost_usd,
+        billed.billed_cost_usd - coalesce(explained_lines.explained_usd, 0) as effective_cost_usd,
+        cast(null as {{ dbt.type_string() }}) as finding
+    from billed
+    cross join unattributed
+    left join explained_lines
+        on not billed.is_metered_kind
+        and billed.source_instance = explained_lines.source_instance
+        and billed.provider = explained_lines.provider
+        and billed.billed_on = explained_lines.billed_on
+        and billed.description = explained_lines.description
+    where billed.billed_cost_usd <> coalesce(explained_lines.explained_usd, 0)
+    union all
+    select * from not_billed
 )
 
 select
-    {{ hash_key(["'billed_unmetered'", 'source_instance', 'provider', 'billed_on', 'is_metered_kind', 'description']) }}
-        as charge_key,
-    'billed_unmetered' as charge_kind,
+    {{ hash_key([
+        'charge_kind', 'charge_id', 'source_instance', 'provider', 'charged_on', 'is_metered_kind', 'bill_line',
+        'finding',
+    ]) }} as charge_key,
+    charge_kind,
+    charge_id,
     source,
     source_instance,
 
     provider,
-    billed_on as charged_on,
+    charged_on,
     description,
+    scope_entity_key,
+    allocation,
+    customer_allocation,
+    finding,
 
-    {{ money('charge_usd') }} as billed_cost_usd
-from charged
-where charge_usd <> 0
+    {{ money('charged_amount') }} as charged_amount,
+    currency_code,
+    {{ money('billed_cost_usd') }} as billed_cost_usd,
+    {{ money('effective_cost_usd') }} as effective_cost_usd
+from lines
