@@ -25,6 +25,7 @@ from dlt.sources.helpers import requests
 from ingestion.contracts import REJECTED_SCHEMA
 from price_catalog.match import PROVIDER_ALIASES, canonical_provider
 from price_catalog.parse import ParsedCatalogue, PriceFileError, parse
+from price_catalog.unit_rates import unit_rates_resource
 
 SEED_PATH = Path(__file__).parent / "seed" / "model_prices.json.gz"
 SEED_URL = "seed:model_prices.json.gz"
@@ -137,7 +138,7 @@ def fetch(url: str | None) -> tuple[str, bytes]:
 
 @dlt.source(name="price_catalog", max_table_nesting=0)
 def price_catalog_source(*, url: str | None, observed_at: datetime) -> list[DltResource]:
-    """Model prices of one fetch; nothing at all when the content is the one that landed last."""
+    """Model prices of one fetch, and the bundled rate cards; nothing of what has landed before."""
     if observed_at.tzinfo is None:
         raise ValueError("observed_at needs a zone")
 
@@ -182,7 +183,7 @@ def price_catalog_source(*, url: str | None, observed_at: datetime) -> list[DltR
             schema_contract={"tables": "evolve", "columns": "evolve", "data_type": "freeze"},
         )
 
-    return [resource(name) for name in builders]
+    return [*(resource(name) for name in builders), unit_rates_resource(observed_at=observed_at)]
 
 
 _DESCRIPTIONS = {

@@ -37,6 +37,10 @@ PRICE_MODELS = [
     "int_prices__estimate_rates",
     "int_prices__rates_by_name",
     *TERMS_MODELS,
+    "stg_price_catalog__unit_rates",
+    "int_prices__contract_ranges",
+    "int_prices__unit_offers",
+    "int_prices__unit_rates",
     "int_usage__rated",
     "int_usage__contracted",
     "int_usage__priced",
@@ -59,6 +63,21 @@ ALIASES = [
 NO_REPRICINGS = """create table staging.stg_decisions__repricings (
     repricing_id varchar, from_at timestamp, to_at timestamp, as_known_at timestamp,
     price_key varchar, is_undone boolean, applied_at timestamp, applied_by varchar)"""
+
+# What the sources' own contracts say of a unit, as int_prices__contract_rates has it.
+CONTRACT_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("source_instance", "source", "rate_name")),
+        *((name, pa.string()) for name in ("service_type", "unit", "currency_code")),
+        ("rate_amount", pa.decimal128(38, 15)),
+        ("is_own_account", pa.bool_()),
+        ("is_adjustment", pa.bool_()),
+        *((name, pa.string()) for name in ("edition", "account_region")),
+        ("valid_from_on", pa.date32()),
+        ("valid_to_on", pa.date32()),
+    ]
+)
+
 EVENT_SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("usage_key", "source_instance", "provider")),
@@ -98,7 +117,10 @@ create table intermediate.int_org__expanded (
     valid_from_at timestamp, valid_to_at timestamp);
 """
 
-SEEN_COLUMNS = ("provider", "model_served", "model_requested", "region", "service_tier", "unit")
+SEEN_COLUMNS = (
+    *("source_instance", "provider", "model_served", "model_requested", "region"),
+    *("service_tier", "unit"),
+)
 
 Row = dict[str, object]
 
@@ -110,7 +132,11 @@ def rows_of(warehouse: duckdb.DuckDBPyConnection, query: str) -> list[Row]:
 
 
 def make_upstream(
-    connection: duckdb.DuckDBPyConnection, events: Sequence[Row], names: Sequence[tuple[str, str]]
+    connection: duckdb.DuckDBPyConnection,
+    events: Sequence[Row],
+    names: Sequence[tuple[str, str]],
+    *,
+    contract_rates: Sequence[Row] = (),
 ) -> None:
     """The tables that other rooms build, as this test needs them."""
     connection.execute("create schema staging")
@@ -131,16 +157,18 @@ def make_upstream(
         "insert into intermediate.int_prices__aliases values (?, ?, ?, ?, ?, ?)", ALIASES
     )
     connection.execute(_ORGANISATION)
+    rates = pa.Table.from_pylist(list(contract_rates), schema=CONTRACT_SCHEMA)
+    connection.register("rates", rates)
+    connection.execute(
+        "create table intermediate.int_prices__contract_rates as select * from rates"
+    )
     usage_events = pa.Table.from_pylist(events, schema=EVENT_SCHEMA)
     connection.register("usage_events", usage_events)
     connection.execute(
         "create table intermediate.int_usage__attributed as select * from usage_events"
     )
     seen = pa.Table.from_pylist(
-        [
-            {"provider": provider, "model_served": name, "model_requested": None}
-            for provider, name in names
-        ],
+        [{"provider": provider, "model_served": name} for provider, name in names],
         schema=pa.schema([(c, pa.string()) for c in SEEN_COLUMNS]),
     )
     connection.register("seen", seen)

@@ -9,12 +9,14 @@
     and {{ acts }}.occurred_at < {{ terms }}.valid_to_at
 {%- endmacro %}
 
-{# How much of a slot an act counts. Two full-width decimals have no product, so a quantity keeps nine places. #}
+{# How much of a slot an act counts. Two full-width decimals have no product, so a quantity keeps nine places; one beyond
+   all measure has no price. #}
 {% macro slot_count(slot) -%}
+    {%- set narrow = 'case when abs(quantity) < 100000000000 then cast(quantity as decimal(20, 9)) end' -%}
     {%- if slot == 'unit' -%}
-        cast(quantity as decimal(20, 9))
+        {{ narrow }}
     {%- elif slot == 'request' -%}
-        case when unit = 'requests' then cast(quantity as decimal(20, 9)) else 1 end
+        case when unit = 'requests' then {{ narrow }} else 1 end
     {%- else -%}
         {{ slot }}_tokens
     {%- endif -%}

@@ -1,8 +1,10 @@
--- one row per provider, model name, region, service tier and unit ever seen together on an act, and one empty row a pass:
--- the mark up to which was looked
+-- one row per source instance, provider, model name, region, service tier and unit ever seen together on an act, and one
+-- empty row a pass: the mark up to which was looked
 -- depends_on: {{ ref('int_usage__touched_days') }}
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
-{% set columns = ['provider', 'model_served', 'model_requested', 'region', 'service_tier', 'unit'] %}
+{% set columns = [
+    'source_instance', 'provider', 'model_served', 'model_requested', 'region', 'service_tier', 'unit',
+] %}
 with usage_events as (
     select * from {{ ref('int_usage__deduplicated') }}
     where {{ touched_days_filter('usage_on') }}

@@ -13,7 +13,7 @@ decided as (
             when reported_cost_usd is not null and (cost_policy = 'trust_reported' or is_passthrough)
                 then 'reported'
             when contracted_usd is not null
-                then case when has_fallback_rate then 'priced_fallback' else 'priced' end
+                then case when has_fallback_rate and not is_by_unit then 'priced_fallback' else 'priced' end
             when price_key is null and not is_by_unit then 'unmatched_model'
             else 'no_rate_for_meter'
         end as price_status
@@ -45,6 +45,7 @@ select
     case when has_buy_terms or is_passthrough then buy_rule_ids end as price_rule_id,
     -- The catalogue states no dates: before its first observation the earliest known rates are used.
     price_status in ('priced', 'priced_fallback')
+    and not is_by_unit
     and occurred_at < price_observed_at as is_price_backcast,
 
     {% for kind in token_kinds() -%}
@@ -76,7 +77,9 @@ select
             then {{ money('reported_cost_usd - contracted_usd') }}
     end as reported_variance_usd,
     case
-        when price_status in ('unmatched_model', 'no_rate_for_meter') and total_tokens > 0
+        when price_status not in ('unmatched_model', 'no_rate_for_meter') then null
+        when is_by_unit then estimated_unit_usd
+        when total_tokens > 0
             then
                 {{ money('total_input_tokens * estimate_input_usd_per_unit') }}
                 + {{ money('total_output_tokens * estimate_output_usd_per_unit') }}

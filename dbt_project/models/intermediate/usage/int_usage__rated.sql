@@ -1,11 +1,26 @@
--- one row per act, with the rates of its moment multiplied in: one dated range join, no window and no aggregate,
--- so that day filters reach the events below
+-- one row per act, with the rates of its moment multiplied in: dated range joins, no window and no aggregate, so that day
+-- filters reach the events below
 with usage_events as (
     select * from {{ ref('int_usage__attributed') }}
 ),
 
 rates as (
     select * from {{ ref('int_prices__rates_by_name') }}
+),
+
+unit_rates as (
+    select
+        source_instance,
+        provider,
+        model_name,
+        service_tier,
+        unit as unit_name,
+        unit_rate_key,
+        rate_usd_per_unit,
+        estimate_usd_per_unit,
+        valid_from_at,
+        valid_to_at
+    from {{ ref('int_prices__unit_rates') }}
 ),
 
 sources as (
@@ -38,7 +53,9 @@ select
     {{ money('usage_events.image_output_tokens * rates.r_image_output') }} as rated_image_output_usd,
     -- A fee for each request, whatever its size; none where the catalogue states none.
     {{ money(slot_count('request') ~ ' * rates.r_request') }} as rated_request_usd,
-    cast(null as decimal(38, 15)) as rated_unit_usd,
+    unit_rates.unit_rate_key,
+    {{ money(slot_count('unit') ~ ' * unit_rates.rate_usd_per_unit') }} as rated_unit_usd,
+    {{ money(slot_count('unit') ~ ' * unit_rates.estimate_usd_per_unit') }} as estimated_unit_usd,
 
     -- A used bucket without a rate: there is no price, whatever the other buckets cost.
     (coalesce(usage_events.input_tokens, 0) <> 0 and rates.r_input is null)
@@ -81,6 +98,14 @@ left join rates
     and coalesce(usage_events.total_input_tokens, 0) <= rates.band_hi
     and {{ week_minute('usage_events.occurred_at') }} >= rates.week_minute_from
     and {{ week_minute('usage_events.occurred_at') }} < rates.week_minute_to
+left join unit_rates
+    on usage_events.unit = unit_rates.unit_name
+    and usage_events.source_instance = unit_rates.source_instance
+    and coalesce(usage_events.provider, '') = unit_rates.provider
+    and coalesce(usage_events.model_served, usage_events.model_requested, '') = unit_rates.model_name
+    and coalesce(usage_events.service_tier, '') = unit_rates.service_tier
+    and usage_events.occurred_at >= unit_rates.valid_from_at
+    and usage_events.occurred_at < unit_rates.valid_to_at
 left join sources
     on usage_events.source_instance = sources.source_instance
 -- What another source meters already is told apart in trust.fct_duplicate_usage, and is no act of its own.

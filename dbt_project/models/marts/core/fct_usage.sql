@@ -88,6 +88,7 @@ select
     priced.cost_basis,
     priced.cost_policy,
     priced.price_version_key,
+    priced.unit_rate_key,
     priced.price_rule_id,
     priced.sell_rule_id,
     priced.is_price_backcast,

@@ -1,4 +1,4 @@
--- one row per UTC day, source instance, provider, raw model name and reason, of usage without a price
+-- one row per UTC day, source instance, provider, raw model name, unit and reason, of usage without a price
 with usage_events as (
     select * from {{ ref('fct_usage') }}
 ),
@@ -9,6 +9,9 @@ unpriced as (
         source_instance,
         coalesce(provider, '') as provider,
         coalesce(model_served, model_requested, '') as model_name,
+        -- Tokens carry an act that has any; what else it counts is not why it has no price.
+        case when coalesce(total_tokens, 0) = 0 then unit end as unit,
+        case when coalesce(total_tokens, 0) = 0 then quantity end as quantity,
         price_status,
         total_tokens,
         total_input_tokens,
@@ -23,8 +26,14 @@ select
     source_instance,
     provider,
     model_name,
+    unit,
     price_status,
     case
+        when price_status = 'no_rate_for_meter' and unit is not null
+            then concat(
+                'No rate of the unit is known for this provider in US dollars on that day: declare yours under overrides'
+                ' in prices.yaml (kind: fixed_rate, meters: [', unit, ']).'
+            )
         when price_status = 'no_rate_for_meter'
             then 'The model is known, but the catalogue states no rate for a unit it used.'
         when model_name = ''
@@ -42,6 +51,7 @@ select
     cast(sum(total_input_tokens) as bigint) as total_input_tokens,
     cast(sum(total_output_tokens) as bigint) as total_output_tokens,
     cast(sum(total_tokens) as bigint) as total_tokens,
+    cast(sum(quantity) as decimal(38, 15)) as quantity,
     {{ money('sum(estimated_cost_usd)') }} as estimated_cost_usd
 from unpriced
-group by usage_on, source_instance, provider, model_name, price_status
+group by usage_on, source_instance, provider, model_name, unit, price_status

@@ -1,6 +1,7 @@
 -- one row per contract, account, day and usage type: what a unit of it costs, in the contract's currency
 select
     rates.source_instance,
+    rates.account,
     cast({{ utc('rates.started_at') }} as date) as rate_on,
     rates.organization_name,
     rates.contract_number,
