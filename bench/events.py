@@ -44,7 +44,8 @@ with numbers as (
         {unit_interval:reasoning} as u_reasoning,
         {unit_interval:tier} as u_tier,
         {unit_interval:status} as u_status,
-        {unit_interval:source} as u_source
+        {unit_interval:source} as u_source,
+        cast(floor({unit_interval:customer} * 1000) as integer) as customer_number
     from range($rows)
 ),
 -- Log-uniform: the k-th model has a k-th of the first one's traffic; prompts of 7 to 268,000.
@@ -75,6 +76,7 @@ fitted as (
 select
     cast(fitted.n as varchar) as usage_key,
     case when u_source < 0.5 then 'trusting' else 'repricing' end as source_instance,
+    'c' || customer_number || source_instance as identity_key,
     null::varchar as raw_key_alias,
     null::varchar as raw_key_hash,
     models.provider,

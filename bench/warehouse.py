@@ -42,8 +42,17 @@ PRICE_MODELS = [
     "int_prices__region_factors",
     "int_prices__estimate_rates",
     "int_prices__rates_by_name",
+    "int_prices__names_numbered",
+    "int_prices__place_rules",
+    "int_prices__scopes",
+    "int_prices__identity_scopes",
+    "int_prices__terms_matched",
+    "int_prices__terms_resolved",
+    "int_prices__terms",
     "int_usage__rated",
+    "int_usage__contracted",
     "int_usage__priced",
+    "int_usage__charged",
 ]
 _UPSTREAM = """
 create schema if not exists staging;
@@ -55,6 +64,45 @@ create table staging.stg_config__sources as select * from (values
 create table staging.stg_decisions__repricings (
     repricing_id varchar, from_at timestamp, to_at timestamp, as_known_at timestamp,
     price_key varchar, is_undone boolean, applied_at timestamp, applied_by varchar);
+-- A thousand customers: a contract, rates for a hundred of them, a markup for all and fifty others.
+create table staging.stg_config__contract_sources as
+    select 'agreement' as contract_id, 'repricing' as source_instance;
+create table staging.stg_config__price_rules as
+    select
+        rule_id, side, 'any' as rule_kind, scope, scope_key, null::varchar as feature_key, provider,
+        null::varchar as model_name, null::varchar as meter, null::varchar as service_tier,
+        0::bigint as priority, null::decimal(18, 15) as rate_usd_per_unit, factor_ratio,
+        null::decimal(38, 15) as amount_usd, false as is_on_previous,
+        timestamp '1900-01-01' as valid_from_at, timestamp '9999-12-31' as valid_to_at
+    from (
+        select 'agreement' as rule_id, 'buy' as side, 'contract' as scope, 'agreement' as scope_key,
+            'anthropic' as provider, 0.95::decimal(9, 6) as factor_ratio
+        union all
+        select 'rate-' || n, 'buy', 'customer', 'c' || n, 'openai', 0.9 from range(100) as t(n)
+        union all
+        select 'resale', 'sell', 'customer', 'customers', null, 1.2
+        union all
+        select 'terms-' || n, 'sell', 'customer', 'c' || n, null, 1.15 from range(50) as t(n)
+    );
+create table intermediate.int_org__nodes as
+    select 'c' || n as entity_key, 'customer' as tree, 'customer' as entity_type
+    from range(1000) as t(n);
+create table intermediate.int_org__expanded as
+    select entity_key, ancestor_key, 'customer' as tree, depth,
+        timestamp '1900-01-01' as valid_from_at, timestamp '9999-12-31' as valid_to_at
+    from (
+        select entity_key, entity_key as ancestor_key, 0 as depth from intermediate.int_org__nodes
+        union all
+        select entity_key, 'customers', 1 from intermediate.int_org__nodes
+    );
+create table intermediate.int_org__identities as
+    select 'c' || n || source_instance as identity_key, source_instance
+    from range(1000) as t(n)
+    cross join (values ('trusting'), ('repricing')) as sources(source_instance);
+create table intermediate.int_org__identity_matches as
+    select identity_key, 'acme' as entity_key, split_part(split_part(identity_key, 't', 1), 'r', 1)
+        as customer_key, null::varchar as feature_key
+    from intermediate.int_org__identities;
 create table intermediate.int_prices__aliases (
     provider varchar, model_raw varchar, target_provider varchar, target_model varchar,
     valid_from_at timestamp, valid_to_at timestamp);
@@ -78,11 +126,27 @@ def make_warehouse(home: Path, *, rows: int) -> None:
         models = models_in_use(parse(seed).prices)
         make_events(connection, rows=rows, models=models, ends_at=ENDS_AT)
         connection.execute(
+            """alter table intermediate.int_usage__attributed add column buy_scope_number integer;
+            alter table intermediate.int_usage__attributed add column sell_scope_number integer"""
+        )
+        connection.execute(
             """create table intermediate.int_usage__models_seen as
             select distinct provider, model_served, model_requested, region, service_tier, unit
             from intermediate.int_usage__attributed"""
         )
     _build(home)
+    with duckdb.connect(str(warehouse_path(home)), config={"threads": 2}) as connection:
+        # What int_usage__attributed takes from an identity, so that it is read with the event.
+        connection.execute(
+            """create or replace table intermediate.int_usage__attributed as
+            select
+                acts.* exclude (buy_scope_number, sell_scope_number),
+                scopes.buy_scope_number,
+                scopes.sell_scope_number
+            from intermediate.int_usage__attributed as acts
+            inner join intermediate.int_prices__identity_scopes as scopes
+                on acts.identity_key = scopes.identity_key"""
+        )
 
 
 def _raised(seed: bytes, *, remainder: int) -> str:

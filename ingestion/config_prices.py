@@ -27,7 +27,7 @@ OtherMeter = Literal[
     "conversations", "ai_units", "capacity_units", "dbu",
 ]  # fmt: skip
 Meter = TokenMeter | OtherMeter
-Tier = Literal["standard", "flex", "priority", "batch"]
+Tier = Literal["standard", "flex", "priority", "batch", "ultrafast", "balanced", "fast"]
 Rate = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=15)]
 PerMillion = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=9)]
 Ratio = Annotated[Decimal, Field(ge=0, le=100, max_digits=9, decimal_places=6)]

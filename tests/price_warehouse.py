@@ -11,6 +11,7 @@ from price_catalog.cost import Usage
 
 # Negotiated rates and selling, from rules to what an act joins to.
 TERMS_MODELS = [
+    "int_prices__names_numbered",
     "int_prices__place_rules",
     "int_prices__scopes",
     "int_prices__identity_scopes",
@@ -83,7 +84,8 @@ EVENT_SCHEMA = pa.schema(
         *((name, pa.string()) for name in ("usage_key", "source_instance", "provider")),
         *((name, pa.string()) for name in ("raw_key_alias", "raw_key_hash")),
         *((name, pa.string()) for name in ("model_requested", "model_served", "service_tier")),
-        *((name, pa.string()) for name in ("region", "unit", "buy_scope_key", "sell_scope_key")),
+        *((name, pa.string()) for name in ("region", "unit")),
+        *((f"{side}_scope_number", pa.int32()) for side in ("buy", "sell")),
         ("status", pa.string()),
         ("occurred_at", pa.timestamp("us")),
         ("usage_on", pa.date32()),
@@ -189,8 +191,8 @@ def event(usage_key: str, usage: Usage, **overrides: object) -> dict[str, object
         "status": "ok",
         "occurred_at": OCCURRED_AT,
         "usage_on": OCCURRED_AT.date(),
-        "buy_scope_key": "",
-        "sell_scope_key": "",
+        "buy_scope_number": 0,
+        "sell_scope_number": 0,
         "is_informational": False,
         "is_gateway_cache_hit": False,
         "total_input_tokens": usage.total_input_tokens,

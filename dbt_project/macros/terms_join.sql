@@ -1,9 +1,7 @@
 {# The dated join of acts to the terms of one side: plain equalities and one half-open range. #}
 {% macro terms_join(acts, terms, side) -%}
-    {{ acts }}.{{ side }}_scope_key = {{ terms }}.scope_key
-    and coalesce({{ acts }}.provider, '') = {{ terms }}.provider
-    and coalesce({{ acts }}.model_served, {{ acts }}.model_requested, '') = {{ terms }}.model_name
-    and {{ price_tier(acts ~ '.service_tier') }} = {{ terms }}.service_tier
+    {{ acts }}.{{ side }}_scope_number = {{ terms }}.scope_number
+    and {{ acts }}.name_number = {{ terms }}.name_number
     and coalesce({{ acts }}.unit, '') = {{ terms }}.unit
     and {{ acts }}.occurred_at >= {{ terms }}.valid_from_at
     and {{ acts }}.occurred_at < {{ terms }}.valid_to_at
@@ -25,9 +23,9 @@
 {# What a slot of an act costs under the terms of a side: its count at the rate of the terms, else what it cost before;
    either times the factor of the terms. Null where neither is known. #}
 {% macro slot_cost(side, slot, before) -%}
-    {{ money(
-        'coalesce(' ~ money(slot_count(slot) ~ ' * ' ~ side ~ '_rate_' ~ slot) ~ ', ' ~ before
-        ~ ') * coalesce(' ~ side ~ '_factor_' ~ slot ~ ', 1)'
+    {{ money_times(
+        'coalesce(' ~ money(slot_count(slot) ~ ' * ' ~ side ~ '_rate_' ~ slot) ~ ', ' ~ before ~ ')',
+        'coalesce(' ~ side ~ '_factor_' ~ slot ~ ', 1)'
     ) }}
 {%- endmacro %}
 

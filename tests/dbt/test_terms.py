@@ -133,7 +133,7 @@ def acts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object
         connection.execute("drop table intermediate.int_usage__attributed")
         schema = EVENT_SCHEMA.append(pa.field("identity_key", pa.string()))
         usage_events = pa.Table.from_pylist(given, schema=schema)
-        connection.register("acts", usage_events.drop(["buy_scope_key", "sell_scope_key"]))
+        connection.register("acts", usage_events.drop(["buy_scope_number", "sell_scope_number"]))
         connection.execute(
             "create table intermediate.int_usage__deduplicated as select * from acts"
         )

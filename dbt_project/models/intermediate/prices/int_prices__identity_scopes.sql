@@ -1,4 +1,4 @@
--- one row per identity: its places, and the sets of price rules it is bought and sold under ('' for none)
+-- one row per identity: its places, and the sets of price rules it is bought and sold under (0 for none)
 {{ config(materialized='table') }}
 
 with identity_matches as (
@@ -15,8 +15,8 @@ scopes as (
 
 select
     identity_matches.*,
-    coalesce(bought.scope_key, '') as buy_scope_key,
-    coalesce(sold.scope_key, '') as sell_scope_key
+    coalesce(bought.scope_number, 0) as buy_scope_number,
+    coalesce(sold.scope_number, 0) as sell_scope_number
 from identity_matches
 inner join identities
     on identity_matches.identity_key = identities.identity_key

@@ -21,6 +21,10 @@ region_factors as (
     select * from {{ ref('int_prices__region_factors') }}
 ),
 
+names_numbered as (
+    select * from {{ ref('int_prices__names_numbered') }}
+),
+
 estimate_rates as (
     select * from {{ ref('int_prices__estimate_rates') }}
 ),
@@ -84,6 +88,7 @@ matched as (
 
 select
     matched.*,
+    names_numbered.name_number,
     coalesce(
         of_provider.estimate_input_usd_per_unit, of_any.estimate_input_usd_per_unit
     ) as estimate_input_usd_per_unit,
@@ -91,6 +96,10 @@ select
         of_provider.estimate_output_usd_per_unit, of_any.estimate_output_usd_per_unit
     ) as estimate_output_usd_per_unit
 from matched
+inner join names_numbered
+    on matched.provider = names_numbered.provider
+    and matched.model_name = names_numbered.model_name
+    and matched.service_tier = names_numbered.service_tier
 left join estimate_rates as of_provider
     on matched.canonical_provider = of_provider.provider
 left join estimate_rates as of_any

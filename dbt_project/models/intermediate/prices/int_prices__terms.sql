@@ -1,7 +1,7 @@
 -- one row per side, set of price rules, name in use and range of time: what an act joins to for its terms. Of each slot
 -- either a rate of its own, or a factor on the cost, or neither; rate and factor where a discount stands on a fixed rate
 {{ config(materialized='table') }}
-{% set keys = ['side', 'scope_key', 'provider', 'model_name', 'service_tier', 'unit', 'valid_from_at', 'valid_to_at'] %}
+{% set keys = ['side', 'scope_number', 'name_number', 'unit', 'valid_from_at', 'valid_to_at'] %}
 with resolved as (
     select * from {{ ref('int_prices__terms_resolved') }}
 ),

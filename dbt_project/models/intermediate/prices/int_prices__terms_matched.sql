@@ -1,4 +1,4 @@
--- one row per set of price rules, name in use (provider, model, service tier, unit), slot, rule that fits and range of
+-- one row per set of price rules, name in use (provider, model and service tier by number, unit), slot, rule that fits and range of
 -- time, with its score: of the rules that fit at an instant the highest counts
 {{ config(materialized='table') }}
 
@@ -22,6 +22,10 @@ models_seen as (
     select * from {{ ref('int_usage__models_seen') }}
 ),
 
+names_numbered as (
+    select * from {{ ref('int_prices__names_numbered') }}
+),
+
 provider_names as (
     select * from {{ ref('stg_price_catalog__provider_names') }}
 ),
@@ -29,7 +33,7 @@ provider_names as (
 rule_sets as (
     select
         scopes.side,
-        scopes.scope_key,
+        scopes.scope_number,
         place_rules.rule_id,
         place_rules.scope_score,
         place_rules.valid_from_at,
@@ -43,7 +47,7 @@ rule_sets as (
         and scopes.source_instance = place_rules.source_instance
     group by
         scopes.side,
-        scopes.scope_key,
+        scopes.scope_number,
         place_rules.rule_id,
         place_rules.scope_score,
         place_rules.valid_from_at,
@@ -52,26 +56,30 @@ rule_sets as (
 
 names as (
     select
-        lookup.provider,
+        names_numbered.name_number,
+        names_numbered.service_tier,
         lookup.model_name,
         lookup.canonical_provider,
         lookup.price_key,
         coalesce(lookup.valid_from_at, timestamp '1900-01-01 00:00:00') as valid_from_at,
         coalesce(lookup.valid_to_at, timestamp '9999-12-31 00:00:00') as valid_to_at,
-        {{ price_tier('models_seen.service_tier') }} as service_tier,
         coalesce(models_seen.unit, '') as unit
     from models_seen
     inner join lookup
         on coalesce(models_seen.provider, '') = lookup.provider
         and coalesce(models_seen.model_served, models_seen.model_requested, '') = lookup.model_name
+    inner join names_numbered
+        on lookup.provider = names_numbered.provider
+        and lookup.model_name = names_numbered.model_name
+        and {{ price_tier('models_seen.service_tier') }} = names_numbered.service_tier
     group by
-        lookup.provider,
+        names_numbered.name_number,
+        names_numbered.service_tier,
         lookup.model_name,
         lookup.canonical_provider,
         lookup.price_key,
         lookup.valid_from_at,
         lookup.valid_to_at,
-        {{ price_tier('models_seen.service_tier') }},
         coalesce(models_seen.unit, '')
 ),
 
@@ -89,10 +97,8 @@ slots as (
 
 select
     rule_sets.side,
-    rule_sets.scope_key,
-    names.provider,
-    names.model_name,
-    names.service_tier,
+    rule_sets.scope_number,
+    names.name_number,
     names.unit,
     slots.slot,
     rules.rule_id,

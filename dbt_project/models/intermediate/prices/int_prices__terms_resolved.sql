@@ -1,7 +1,7 @@
 -- one row per set of price rules, name in use, range of time and slot: what the rule that counts says of it. A rule on top
 -- of the previous one multiplies into the next, down to the first that stands on list
 {{ config(materialized='table') }}
-{% set keys = ['side', 'scope_key', 'provider', 'model_name', 'service_tier', 'unit'] %}
+{% set keys = ['side', 'scope_number', 'name_number', 'unit'] %}
 with recursive matched as (
     select * from {{ ref('int_prices__terms_matched') }}
 ),

@@ -26,8 +26,8 @@ select
     identity_matches.feature_key,
     identity_matches.attributed_by,
     identity_matches.customer_attributed_by,
-    coalesce(identity_matches.buy_scope_key, '') as buy_scope_key,
-    coalesce(identity_matches.sell_scope_key, '') as sell_scope_key
+    coalesce(identity_matches.buy_scope_number, 0) as buy_scope_number,
+    coalesce(identity_matches.sell_scope_number, 0) as sell_scope_number
 from usage_events
 cross join unattributed
 left join identity_matches

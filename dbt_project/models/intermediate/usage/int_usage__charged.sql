@@ -12,7 +12,8 @@ terms as (
 joined as (
     select
         priced.*,
-        terms.scope_key is not null as is_sold,
+        terms.scope_number is not null as is_sold,
+        coalesce(terms.plus_usd, terms.floor_usd, terms.cap_usd) is not null as has_bounds,
         terms.plus_usd,
         terms.floor_usd,
         terms.cap_usd,
@@ -31,7 +32,7 @@ marked_up as (
             when price_status = 'not_charged' then 0
             when not has_sell_terms then effective_cost_usd
             when sell_uniform_factor_ratio is not null
-                then {{ money('effective_cost_usd * sell_uniform_factor_ratio') }}
+                then {{ money_times('effective_cost_usd', 'sell_uniform_factor_ratio') }}
             else {{ sum_of_slots('sell', inner='buy') }}
         end as marked_up_usd
     from joined
@@ -41,7 +42,7 @@ bounded as (
     select
         *,
         case
-            when price_status = 'not_charged' then marked_up_usd
+            when price_status = 'not_charged' or not has_bounds then marked_up_usd
             when marked_up_usd is not null
                 then
                     least(

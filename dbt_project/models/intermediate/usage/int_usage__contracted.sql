@@ -41,7 +41,7 @@ select
     case
         when not has_buy_terms then listed_usd
         when buy_uniform_factor_ratio is not null
-            then {{ money('listed_usd * buy_uniform_factor_ratio') }}
+            then {{ money_times('listed_usd', 'buy_uniform_factor_ratio') }}
         else {{ sum_of_slots('buy') }}
     end as contracted_usd
 from joined

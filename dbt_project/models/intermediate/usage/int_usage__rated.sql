@@ -32,6 +32,7 @@ select
     rates.price_key as model_id,
     rates.price_key,
     rates.price_version_key,
+    coalesce(rates.name_number, 0) as name_number,
     rates.matched_by as model_matched_by,
     rates.canonical_provider,
     rates.price_observed_at,

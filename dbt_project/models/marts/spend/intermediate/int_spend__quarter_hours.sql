@@ -42,6 +42,10 @@ rolled_up as (
         {{ money('coalesce(sum(estimated_cost_usd), 0)') }} as estimated_cost_usd,
         {{ money('coalesce(sum(charged_usd), 0)') }} as charged_usd,
         {{ money('coalesce(sum(margin_usd), 0)') }} as margin_usd,
+        -- What the acts cost that have a margin: charged and cost both known.
+        {{ money('coalesce(sum(case when margin_usd is not null then effective_cost_usd end), 0)') }}
+            as sold_cost_usd,
+        sum(case when margin_usd is not null then 1 else 0 end) as sold_requests_count,
         sum(case when is_costed and charged_usd is null then 1 else 0 end) as uncharged_requests_count
     from usage_events
     group by
