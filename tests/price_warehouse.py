@@ -39,8 +39,12 @@ PRICE_MODELS = [
     "int_prices__rates_by_name",
     *TERMS_MODELS,
     "stg_price_catalog__unit_rates",
+    "int_prices__contract_runs",
     "int_prices__contract_ranges",
+    "int_prices__unit_rates_stated",
     "int_prices__unit_offers",
+    "int_prices__units_seen",
+    "int_prices__unit_rates_matched",
     "int_prices__unit_rates",
     "int_usage__rated",
     "int_usage__contracted",
@@ -163,6 +167,11 @@ def make_upstream(
     connection.register("rates", rates)
     connection.execute(
         "create table intermediate.int_prices__contract_rates as select * from rates"
+    )
+    connection.execute(
+        """create table staging.stg_config__fx_rates as select
+            'CHF' as currency_code, cast(1.10 as decimal(18, 9)) as usd_per_unit,
+            date '2026-11-01' as valid_from_on, date '2026-11-21' as valid_to_on"""
     )
     usage_events = pa.Table.from_pylist(events, schema=EVENT_SCHEMA)
     connection.register("usage_events", usage_events)

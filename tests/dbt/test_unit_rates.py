@@ -24,6 +24,34 @@ PRICE_FILE = {
         "litellm_provider": "openai", "mode": "chat",
         "input_cost_per_token": 2.5e-06, "output_cost_per_token": 1e-05,
     },
+    "whisper-1": {
+        "litellm_provider": "openai", "mode": "audio_transcription",
+        "input_cost_per_second": 0.0001, "output_cost_per_second": 0.0001,
+    },
+    "tts-1": {
+        "litellm_provider": "openai", "mode": "audio_speech", "input_cost_per_character": 1.5e-05,
+    },
+    "gpt-4o-transcribe": {
+        "litellm_provider": "openai", "mode": "audio_transcription",
+        "input_cost_per_token": 2.5e-06, "output_cost_per_token": 1e-05,
+        "input_cost_per_audio_token": 6e-06, "input_cost_per_second": 0.0001,
+    },
+    "dall-e-3": {
+        "litellm_provider": "openai", "mode": "image_generation", "output_cost_per_image": 0.04,
+    },
+    "rerank-v3.5": {
+        "litellm_provider": "cohere", "mode": "rerank", "input_cost_per_query": 0.002,
+    },
+    "sonar": {
+        "litellm_provider": "perplexity", "mode": "chat",
+        "search_context_cost_per_query": {
+            "search_context_size_low": 0.005, "search_context_size_medium": 0.008,
+            "search_context_size_high": 0.012,
+        },
+    },
+    "mistral-ocr": {
+        "litellm_provider": "mistral", "mode": "ocr", "ocr_cost_per_page": 0.001,
+    },
 }  # fmt: skip
 SHEET = {
     "source": "snowflake_cortex", "unit": "credits", "currency_code": "USD",
@@ -49,6 +77,7 @@ CONTRACT_RATES: list[Row] = [
     sheet(21, "AI_FUNCTIONS", "9", is_own_account=False, rate_name="ai_functions"),
     sheet(21, "AI_FUNCTIONS", "8", is_adjustment=True, rate_name="adjustment"),
     sheet(20, "AI_FUNCTIONS", "1.80", instance="euro", currency_code="EUR"),
+    sheet(20, "AI_FUNCTIONS", "2.00", instance="franc", currency_code="CHF"),
     {
         **SHEET, "source_instance": "lakehouse", "source": "databricks", "unit": "dbu",
         "rate_name": "PREMIUM_SERVERLESS_REAL_TIME_INFERENCE_US", "service_type": "AWS",
@@ -97,6 +126,18 @@ ACTS = [
     credits("unknown_account", "1", november(20), service_tier="AI_SERVICES",
             source_instance="nowhere"),
     credits("euro", "1", november(20), source_instance="euro"),
+    credits("franc", "1", november(20), source_instance="franc"),
+    credits("franc_without_fx", "1", november(21, 0), source_instance="franc"),
+    act("seconds", "openai", "seconds", "90.5", model_served="whisper-1"),
+    act("characters", "openai", "characters", "1000", model_served="tts-1"),
+    act("images", "openai", "images", "3", model_served="dall-e-3"),
+    act("rerank", "cohere", "searches", "2", model_served="rerank-v3.5"),
+    act("search", "perplexity", "searches", "1", model_served="sonar"),
+    act("pages", "mistral", "pages", "12", model_served="mistral-ocr"),
+    act("transcribed_seconds", "openai", "seconds", "60", model_served="gpt-4o-transcribe"),
+    act("nameless_seconds", "openai", "seconds", "60", model_served="acme-whisper"),
+    event("transcribed_tokens", Usage(input=10, audio_input=1000, output=100),
+          model_served="gpt-4o-transcribe", unit="seconds", quantity=Decimal(60)),
     act("ai_units", "sap", "ai_units", "400"),
     act("dbu", "databricks", "dbu", "2", source_instance="lakehouse",
         model_served="PREMIUM_SERVERLESS_REAL_TIME_INFERENCE_US"),
@@ -154,6 +195,16 @@ LIST_USD = {
     "platform_before_april": "3",
     "unknown_account": None,
     "euro": None,  # no rate of exchange, and the list price is not what this account pays
+    "franc": "2.2",  # 2.00 francs at 1.10
+    "franc_without_fx": None,
+    "seconds": "0.00905",  # 90.5 x 0.0001, once
+    "characters": "0.015",
+    "images": "0.12",
+    "rerank": "0.004",
+    "search": "0.008",  # of medium depth
+    "pages": "0.012",
+    "transcribed_seconds": "0.006",
+    "nameless_seconds": None,
     "ai_units": None,  # SAP publishes no price
     "dbu": "0.14",
     "dbu_card": "0.14",
@@ -167,6 +218,8 @@ ESTIMATED_USD = {
     "before_credits": "0.10",
     "unknown_account": "4",  # Business Critical
     "euro": "4",
+    "franc_without_fx": "4",
+    "nameless_seconds": "0.006",
     "ai_units": None,
     "dbu_unknown": "0.14",
     "vast": None,
@@ -178,7 +231,8 @@ def test_units_cost_what_the_paper_says(warehouse: duckdb.DuckDBPyConnection) ->
         warehouse,
         """select usage_key, price_status, cost_basis, list_unit_cost_usd, list_cost_usd,
             effective_cost_usd, estimated_cost_usd, is_price_backcast
-        from intermediate.int_usage__priced""",
+        from intermediate.int_usage__priced
+        where usage_key <> 'transcribed_tokens'""",
     )
     expected = {}
     for key, usd in LIST_USD.items():
@@ -191,3 +245,18 @@ def test_units_cost_what_the_paper_says(warehouse: duckdb.DuckDBPyConnection) ->
             False,
         )
     assert {row.pop("usage_key"): tuple(row.values()) for row in rows} == expected
+
+
+def test_an_act_that_counts_tokens_is_not_priced_by_the_second_as_well(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    [row] = rows_of(
+        warehouse,
+        """select list_input_cost_usd, list_audio_input_cost_usd, list_output_cost_usd,
+            list_unit_cost_usd, effective_cost_usd
+        from intermediate.int_usage__priced where usage_key = 'transcribed_tokens'""",
+    )
+    # 10 x 0.0000025 + 1,000 x 0.000006 + 100 x 0.00001, and no second.
+    assert list(row.values()) == [
+        Decimal("0.000025"), Decimal("0.006"), Decimal("0.001"), Decimal(0), Decimal("0.007025"),
+    ]  # fmt: skip

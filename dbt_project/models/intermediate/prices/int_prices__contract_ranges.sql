@@ -1,87 +1,58 @@
--- one row per source instance, unit, name and unbroken run of equal rates of the source's own contract or price list. A
--- rate in another currency than the dollar is there without one: no other rate may stand in for it
-with stated as (
+-- one row per source instance, unit, name and unbroken run of equal rates of the source's own contract or price list, and
+-- rate of exchange. Where that is not known the rate is there without dollars: no other rate may stand in for it
+with fx_rates as (
     select
-        source_instance,
-        source,
-        unit,
-        rate_name,
-        service_type,
-        -- An act of Snowflake names its service type, one of Databricks its SKU.
-        case source when 'snowflake_cortex' then coalesce(service_type, '') else '' end as service_tier,
-        case source when 'snowflake_cortex' then '' else rate_name end as model_name,
         currency_code,
-        case when currency_code = 'USD' then cast(rate_amount as decimal(18, 15)) end as rate_usd_per_unit,
-        is_own_account,
+        usd_per_unit,
         cast(valid_from_on as timestamp) as valid_from_at,
-        -- A rate sheet lags by a day or two: until the next line a rate goes on.
-        case when source <> 'snowflake_cortex' then cast(valid_to_on as timestamp) end as stated_to_at
-    from {{ ref('int_prices__contract_rates') }}
-    where not is_adjustment
-        and rate_amount is not null
-        and (source <> 'snowflake_cortex' or service_type is not null)
+        coalesce(cast(valid_to_on as timestamp), timestamp '9999-12-31 00:00:00') as valid_to_at
+    from {{ ref('stg_config__fx_rates') }}
 ),
 
--- Of lines for one thing at once: that of the account itself, then the dollar's, then the dearest.
-ranked as (
-    select
-        *,
-        row_number() over (
-            partition by source_instance, unit, service_tier, model_name, valid_from_at
-            order by
-                case when is_own_account then 0 else 1 end,
-                case when rate_usd_per_unit is not null then 0 else 1 end,
-                rate_usd_per_unit desc,
-                currency_code,
-                rate_name
-        ) as preference
-    from stated
+runs as (
+    select * from {{ ref('int_prices__contract_runs') }}
 ),
 
-ended as (
-    select
-        *,
-        least(
-            coalesce(stated_to_at, timestamp '9999-12-31 00:00:00'),
-            coalesce(
-                lead(valid_from_at) over (
-                    partition by source_instance, unit, service_tier, model_name order by valid_from_at
-                ),
-                timestamp '9999-12-31 00:00:00'
-            )
-        ) as valid_to_at
-    from ranked
-    where preference = 1
+fx_instants as (
+    select currency_code, valid_from_at as changes_at from fx_rates
+    union
+    select currency_code, valid_to_at as changes_at from fx_rates
 ),
 
-marked as (
+cuts as (
+    select run_key, valid_from_at as cut_at from runs
+    union
     select
-        *,
-        case
-            when lag(currency_code) over (
-                    partition by source_instance, unit, service_tier, model_name order by valid_from_at
-                ) = currency_code
-                and lag(rate_usd_per_unit) over (
-                    partition by source_instance, unit, service_tier, model_name order by valid_from_at
-                ) is not distinct from rate_usd_per_unit
-                and lag(valid_to_at) over (
-                    partition by source_instance, unit, service_tier, model_name order by valid_from_at
-                ) = valid_from_at
-                then 0
-            else 1
-        end as starts_a_run
-    from ended
+        runs.run_key,
+        fx_instants.changes_at as cut_at
+    from runs
+    inner join fx_instants
+        on runs.currency_code = fx_instants.currency_code
+        and runs.valid_from_at < fx_instants.changes_at
+        and runs.valid_to_at > fx_instants.changes_at
 ),
 
-numbered as (
+segments as (
     select
-        *,
-        sum(starts_a_run) over (
-            partition by source_instance, unit, service_tier, model_name
-            order by valid_from_at
-            rows between unbounded preceding and current row
-        ) as run_number
-    from marked
+        run_key,
+        cut_at,
+        lead(cut_at) over (partition by run_key order by cut_at) as next_cut_at
+    from cuts
+),
+
+in_dollars as (
+    select
+        runs.*,
+        {{ to_usd('runs.rate_amount', 'runs.currency_code', 'fx_rates.usd_per_unit') }} as rate_usd,
+        segments.cut_at,
+        segments.next_cut_at
+    from runs
+    inner join segments
+        on runs.run_key = segments.run_key
+    left join fx_rates
+        on runs.currency_code = fx_rates.currency_code
+        and segments.cut_at >= fx_rates.valid_from_at
+        and segments.cut_at < fx_rates.valid_to_at
 )
 
 select
@@ -90,18 +61,9 @@ select
     unit,
     service_tier,
     model_name,
-    min(rate_name) as rate_name,
+    rate_name,
     currency_code,
-    rate_usd_per_unit,
-    min(valid_from_at) as valid_from_at,
-    max(valid_to_at) as valid_to_at
-from numbered
-group by
-    source_instance,
-    source,
-    unit,
-    service_tier,
-    model_name,
-    run_number,
-    currency_code,
-    rate_usd_per_unit
+    case when rate_usd < 1000 then cast(rate_usd as decimal(18, 15)) end as rate_usd_per_unit,
+    cut_at as valid_from_at,
+    coalesce(next_cut_at, valid_to_at) as valid_to_at
+from in_dollars

@@ -12,6 +12,10 @@ cards as (
     select * from {{ ref('stg_price_catalog__unit_rates') }}
 ),
 
+catalogue_rates as (
+    select * from {{ ref('int_prices__unit_rates_stated') }}
+),
+
 -- Which edition in which region an account is, as its newest rate sheet tells.
 accounts as (
     select
@@ -77,8 +81,31 @@ rate_card as (
         and accounts.newest_rank = 1
 ),
 
+catalogue as (
+    select
+        'catalogue' as rate_origin,
+        3 as origin_rank,
+        '' as source_instance,
+        true as is_offered,
+        provider,
+        '' as model_name,
+        price_key,
+        service_tier,
+        unit,
+        rate_usd_per_unit,
+        'USD' as currency_code,
+        concat(price_key, ' ', meter) as rate_name,
+        cast(null as {{ dbt.type_string() }}) as url,
+        cast(null as date) as checked_on,
+        valid_from_at,
+        valid_to_at
+    from catalogue_rates
+),
+
 unioned as (
     select * from contract
+    union all
+    select * from catalogue
     union all
     select * from rate_card
 )

@@ -2,63 +2,16 @@
 -- one unit costs, or that nothing is known but a dear rate to estimate at. Ranges are never null and cover all time
 {{ config(materialized='table') }}
 
-with models_seen as (
-    select * from {{ ref('int_usage__models_seen') }}
-),
-
-names as (
-    select * from {{ ref('int_prices__names_reduced') }}
+with seen as (
+    select * from {{ ref('int_prices__units_seen') }}
 ),
 
 offers as (
     select * from {{ ref('int_prices__unit_offers') }}
 ),
 
-combinations as (
-    select
-        source_instance,
-        coalesce(provider, '') as provider,
-        coalesce(model_served, model_requested, '') as model_name,
-        coalesce(service_tier, '') as service_tier,
-        unit
-    from models_seen
-    where unit is not null
-    group by
-        source_instance,
-        coalesce(provider, ''),
-        coalesce(model_served, model_requested, ''),
-        coalesce(service_tier, ''),
-        unit
-),
-
-seen as (
-    select
-        combinations.*,
-        names.canonical_provider,
-        {{ hash_key(['combinations.source_instance', 'combinations.provider', 'combinations.model_name',
-            'combinations.service_tier', 'combinations.unit']) }} as combination_key
-    from combinations
-    inner join names
-        on combinations.provider = names.provider
-        and combinations.model_name = names.model_name
-),
-
--- A contract is its own source's; a card or the price file is everybody's, for what it names.
 fitting as (
-    select
-        seen.combination_key,
-        offers.*,
-        (case when offers.service_tier = '' then 0 else 4 end)
-        + (case when offers.model_name = '' then 0 else 2 end)
-        + (case when offers.source_instance = '' then 0 else 1 end) as specificity
-    from seen
-    inner join offers
-        on seen.canonical_provider = offers.provider
-        and seen.unit = offers.unit
-        and offers.source_instance in ('', seen.source_instance)
-        and offers.model_name in ('', seen.model_name)
-        and offers.service_tier in ('', seen.service_tier)
-        and offers.is_offered
+    select * from {{ ref('int_prices__unit_rates_matched') }}
 ),
 
 boundaries as (
