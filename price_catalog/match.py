@@ -52,6 +52,7 @@ REGIONAL_PROVIDERS = frozenset({"aws_bedrock", "azure"})
 _YEAR_TO_DAY = "20[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])"
 _DASHED_DAY = "20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _DATE_SUFFIX = re.compile(f"(-{_DASHED_DAY}|-{_YEAR_TO_DAY}|@{_YEAR_TO_DAY}|@default)$")
+_OPENROUTER_VARIANT = re.compile(":(nitro|floor|thinking)$")
 _VERSION_SUFFIX = "-v1:0"
 _BEDROCK_ARN = re.compile(
     "^arn:aws[a-z-]*:bedrock:[a-z0-9-]*:[0-9]*:(foundation-model|inference-profile)/"
@@ -133,6 +134,9 @@ def _without_route(name: str, *, provider: str) -> str:
         return ":".join(name.split(":")[:2])
     if provider == "aws_bedrock":
         return _BEDROCK_ROUTE.sub("", _BEDROCK_ARN.sub("", name))
+    if provider == "openrouter":
+        # Where a request is sent does not change what its model costs; `:free` is another price.
+        return _OPENROUTER_VARIANT.sub("", name.removeprefix("openrouter/"))
     return name.removeprefix(f"{provider}/")
 
 

@@ -66,7 +66,7 @@ def with_unsaid_uplifts(
     completed = dict(rates)
     for (provider, model), own in rates.items():
         where: tuple[str, ...] = ()
-        if provider == "azure" and "/" not in model:
+        if provider == "azure" and own and "/" not in model:
             where = _DATA_ZONES
         elif provider == "aws_bedrock" and model.startswith("anthropic.claude"):
             where = ("not_global",) if _is_regional_claude(model, rates) else ()

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from generated_usage import KINDS, expected_of, generated_events, requests_of
+from hand_usage import expected_costs, hand_acts
 from price_warehouse import PRICE_MODELS, TOKEN_BUCKETS, Row, event, make_upstream, rows_of
 from staged_warehouse import build
 
@@ -44,7 +45,7 @@ def warehouse(
     home = tmp_path_factory.mktemp("home")
     pipeline = pipeline_for("price_catalog", instance=None, home=home)
     run_source(pipeline, price_catalog_source(url=None, observed_at=OBSERVED_AT))
-    events = [*hand_events(), *generated_events(generated)]
+    events = [*hand_events(), *hand_acts(), *generated_events(generated)]
     with duckdb.connect(str(warehouse_path(home))) as connection:
         make_upstream(connection, events, raw_names())
     build(home, select=PRICE_MODELS)
@@ -104,6 +105,8 @@ def raw_names() -> list[tuple[str, str]]:
         ("bedrock_converse", f"{arn}:foundation-model/amazon.nova-pro-v1:0"),
         ("openai", "ft:gpt-4o-2024-08-06:acme::abc123"),
         ("openai", "gpt-5.6-sol-preview"),
+        ("openrouter", "anthropic/claude-sonnet-4.5-20250929:nitro"),
+        ("openrouter", "openrouter/auto"),
     ]
     return names
 
@@ -158,6 +161,17 @@ def test_an_act_costs_what_the_rules_say(
     expected = None if effective_cost_usd is None else Decimal(effective_cost_usd)
     assert row["effective_cost_usd"] == expected
     assert row["list_cost_usd"] == (None if list_cost_usd is None else Decimal(list_cost_usd))
+
+
+@pytest.mark.parametrize(("usage_key", "price_status", "list_cost_usd"), expected_costs())
+def test_where_when_how_and_under_which_name_an_act_ran_decides_its_price(
+    warehouse: duckdb.DuckDBPyConnection,
+    usage_key: str,
+    price_status: str,
+    list_cost_usd: Decimal | None,
+) -> None:
+    row = priced(warehouse, usage_key)
+    assert (row["price_status"], row["list_cost_usd"]) == (price_status, list_cost_usd)
 
 
 def test_an_unpriced_act_has_an_estimate_and_a_priced_one_has_none(

@@ -1,5 +1,7 @@
 """The Decimal reference: each rule against figures worked by hand."""
 
+from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -128,6 +130,24 @@ def test_costs_are_additive_over_buckets_without_tiers(usage: Usage) -> None:
     assert total(usage, *BASE) == sum(each for each in alone if each is not None)
 
 
+@given(usages)
+def test_a_cost_is_the_sum_of_its_lines_and_none_is_negative(usage: Usage) -> None:
+    found = lines(usage, *TIERED)
+    known = [each for each in found.lines.values() if each is not None]
+    assert len(known) == len(found.lines)
+    assert found.total_usd == sum(known)
+    assert min(known) >= 0
+    assert (found.total_usd == 0) == (usage == Usage())
+
+
+@given(usages, st.integers(0, 1000))
+def test_prices_times_any_factor_are_costs_times_it(usage: Usage, factor: int) -> None:
+    scaled = [replace(each, rate_usd_per_unit=each.rate_usd_per_unit * factor) for each in TIERED]
+    one = total(usage, *TIERED)
+    assert one is not None
+    assert total(usage, *scaled) == one * factor
+
+
 @given(usages, tokens)
 def test_more_tokens_never_cost_less(usage: Usage, more: int) -> None:
     one = total(usage, *TIERED)
@@ -143,5 +163,59 @@ def test_a_tier_of_standard_traffic_is_no_fallback(tier: str | None) -> None:
 
 
 def test_an_unknown_tier_is_priced_as_standard_and_says_so() -> None:
-    found = lines(Usage(input=1_000_000), *BASE, tier="ultrafast")
+    found = lines(Usage(input=1_000_000), *BASE, tier="ultraslow")
     assert (found.total_usd, found.is_fallback) == (5, True)
+
+
+def test_a_cheaper_hour_has_its_rate_up_to_its_last_minute() -> None:
+    cheap = replace(rate("input", "2"), week_minute_from=0, week_minute_to=60)
+
+    def at(moment: datetime | None) -> Decimal | None:
+        usage = Usage(input=1_000_000)
+        found = cost(
+            usage, provider="p", rates=(*BASE, cheap), service_tier=None, occurred_at=moment
+        )
+        return found.total_usd
+
+    # 2026-11-23 is a Monday.
+    assert at(datetime(2026, 11, 23, 0, 59, 59)) == 2  # noqa: DTZ001
+    assert at(datetime(2026, 11, 23, 1)) == 5  # noqa: DTZ001
+    assert at(None) == 5
+
+
+def test_a_region_multiplies_every_rate_and_the_name_may_say_global() -> None:
+    uplift = PriceRow("p", "m", "m", "uplift", "standard", None, Decimal("1.1"), "factor", "eu")
+    bare = replace(uplift, variant="not_global")
+
+    def where(row: PriceRow, *, region: str | None, extract: str | None = None) -> Decimal | None:
+        usage = Usage(input=1_000_000, output=1_000_000)
+        found = cost(
+            usage,
+            provider="p",
+            rates=(*BASE, row),
+            service_tier=None,
+            region=region,
+            region_extract=extract,
+        )
+        return found.total_usd
+
+    assert where(uplift, region="EU") == 33
+    assert where(uplift, region="us") == 30
+    assert where(uplift, region=None) == 30
+    assert where(bare, region=None) == 33
+    assert where(bare, region="us-east-1", extract="global") == 30
+
+
+def test_a_request_has_a_fee_whatever_its_tokens_and_a_search_stands_in_for_one() -> None:
+    fee = replace(rate("request", "5000"), unit="requests")
+    assert total(Usage(output=1_000_000), *BASE, fee) == Decimal("25.005")
+    search = replace(rate("search", "5000"), unit="searches", variant="low")
+    assert total(Usage(), *BASE, search) == 0
+    found = lines(Usage(), *BASE, search, provider="perplexity")
+    assert (found.total_usd, found.is_fallback) == (Decimal("0.005"), True)
+
+
+def test_a_cached_token_without_a_rate_costs_half_at_fireworks() -> None:
+    usage = Usage(cache_read=1_000_000)
+    assert total(usage, rate("input", "5"), provider="fireworks_ai") == Decimal("2.5")
+    assert total(usage, rate("input", "5")) == 5

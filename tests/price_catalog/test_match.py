@@ -2,7 +2,13 @@
 
 import pytest
 
-from price_catalog.match import CatalogueIndex, canonical_provider, index_of, match
+from price_catalog.match import (
+    CatalogueIndex,
+    canonical_provider,
+    index_of,
+    match,
+    match_in_region,
+)
 
 BEDROCK = "aws_bedrock"
 INDEX = index_of(
@@ -16,6 +22,11 @@ INDEX = index_of(
         (BEDROCK, "anthropic.claude-x-v1:0"),
         (BEDROCK, "us.anthropic.claude-x-v1:0"),
         (BEDROCK, "amazon.nova"),
+        (BEDROCK, "eu-west-1/amazon.nova"),
+        (BEDROCK, "eu-west-1/mistral.old"),
+        ("openrouter", "openai/gpt-4o"),
+        ("azure", "gpt-4o"),
+        ("azure", "eu/gpt-4o"),
     ],
     aliases={
         ("azure", "acme-prod"): ("openai", "gpt-4o"),
@@ -40,6 +51,11 @@ ARN = "arn:aws:bedrock:us-east-1:123456789012"
         ("openai", "ft:gpt-4o-2024-08-06:acme::x1", "ft:gpt-4o-2024-08-06", "catalogue_alias"),
         ("bedrock", f"{ARN}:foundation-model/amazon.nova", "amazon.nova", "catalogue_alias"),
         ("bedrock", "amazon.nova-20250101-v1:0", "amazon.nova", "date_suffix"),
+        ("openrouter", "openai/gpt-4o:nitro", "openai/gpt-4o", "catalogue_alias"),
+        ("openrouter", "openai/gpt-4o-20240513:thinking", "openai/gpt-4o", "date_suffix"),
+        ("openrouter", "openrouter/openai/gpt-4o", "openai/gpt-4o", "catalogue_alias"),
+        ("openrouter", "openai/gpt-4o:free", None, "none"),
+        ("azure", "our-gpt-4o", None, "none"),
         # Looks alike, and is another model at another price.
         ("openai", "gpt-5.6-sol", None, "none"),
         ("openai", "gpt-5-mini", None, "none"),
@@ -55,6 +71,27 @@ def test_a_name_matches_by_the_rules_and_by_nothing_else(
     provider: str, raw_model: str, model: str | None, matched_by: str
 ) -> None:
     found = match(raw_model, provider=provider, index=PLAIN)
+    assert (found.model, found.matched_by) == (model, matched_by)
+
+
+@pytest.mark.parametrize(
+    ("provider", "raw_model", "region", "model", "matched_by"),
+    [
+        ("aws", "amazon.nova", "eu-west-1", "eu-west-1/amazon.nova", "region"),
+        ("aws", "amazon.nova", "us-east-1", "amazon.nova", "exact"),
+        ("aws", "amazon.nova-20250101-v1:0", "eu-west-1", "eu-west-1/amazon.nova", "region"),
+        # Listed in the region alone.
+        ("aws", "mistral.old", "eu-west-1", "eu-west-1/mistral.old", "region"),
+        # A geo profile has its own price wherever it is called from.
+        ("aws", "jp.amazon.nova", "eu-west-1", "amazon.nova", "catalogue_alias"),
+        ("azure", "gpt-4o", "EU", "eu/gpt-4o", "region"),
+        ("openai", "gpt-4o", "eu", "gpt-4o", "exact"),
+    ],
+)
+def test_a_region_with_a_key_of_its_own_goes_first(
+    provider: str, raw_model: str, region: str, model: str, matched_by: str
+) -> None:
+    found = match_in_region(raw_model, provider=provider, region=region, index=PLAIN)
     assert (found.model, found.matched_by) == (model, matched_by)
 
 

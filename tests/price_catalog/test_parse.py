@@ -191,3 +191,93 @@ def test_the_seed_is_understood() -> None:
         "not a number",
         "its provider bills by a rule of its own that is not supported",
     }
+
+
+def test_what_is_no_token_has_its_unit_and_what_tells_its_rates_apart() -> None:
+    sizes = {"search_context_size_low": 0.005, "search_context_size_high": 0.012}
+    catalogue = parsed(
+        "m",
+        output_cost_per_second=0.1,
+        output_cost_per_second_1080p=0.2,
+        ocr_cost_per_page_batches=0.001,
+        input_cost_per_video_per_second_above_8s_interval=0.3,
+        search_context_cost_per_query=sizes,
+    )
+    found = {
+        (row.meter, row.unit, row.service_tier, row.variant): row.rate_usd_per_unit
+        for row in catalogue.prices
+    }
+    assert found == {
+        ("second_output", "seconds", "standard", ""): Decimal("0.1"),
+        ("second_output", "seconds", "standard", "1080p"): Decimal("0.2"),
+        ("page", "pages", "batch", ""): Decimal("0.001"),
+        ("video_second_input", "seconds", "standard", "above_8s"): Decimal("0.3"),
+        ("search", "searches", "standard", "low"): Decimal("0.005"),
+        ("search", "searches", "standard", "high"): Decimal("0.012"),
+    }
+    assert catalogue.unparsed_keys == {}
+
+
+def test_of_two_names_of_one_rate_the_newer_wins() -> None:
+    catalogue = parsed("m", cache_read_input_token_cost=1, input_cost_per_token_cache_hit=2)
+    assert conditions(catalogue) == {("cache_read", "standard", None): Decimal(1)}
+
+
+def test_a_fast_mode_is_a_tier_of_every_standard_rate_and_other_entries_are_reported() -> None:
+    specific = {"fast": 2.0, "us": 1.1, "colour": "red"}
+    catalogue = parsed("m", input_cost_per_token=3e-06, provider_specific_entry=specific)
+    rows = {
+        (row.meter, row.service_tier, row.variant): row.rate_usd_per_unit
+        for row in catalogue.prices
+    }
+    assert rows == {
+        ("input", "standard", ""): Decimal("0.000003"),
+        ("input", "fast", ""): Decimal("0.000006"),
+        ("uplift", "standard", "us"): Decimal("1.1"),
+    }
+    assert catalogue.unparsed_keys == {"provider_specific_entry.colour": 1}
+
+
+def test_a_snapshot_has_the_tiers_of_its_alias_where_both_cost_the_same() -> None:
+    alias = {
+        "litellm_provider": "openai",
+        "input_cost_per_token": 2,
+        "input_cost_per_token_flex": 1,
+    }
+    same = {"litellm_provider": "openai", "input_cost_per_token": 2}
+    entries = {"m": alias, "m-2026-01-31": same, "m-2025-01-31": same | {"input_cost_per_token": 5}}
+    catalogue = parse(json.dumps(entries).encode())
+    lent = [row for row in catalogue.prices if row.service_tier == "flex"]
+    assert [(row.model, row.catalogue_key) for row in lent] == [("m", "m"), ("m-2026-01-31", "m")]
+
+
+def test_a_key_completes_what_the_other_key_of_its_model_leaves_out() -> None:
+    plain = {"litellm_provider": "vertex_ai", "input_cost_per_token": 1}
+    prefixed = plain | {"input_cost_per_token": 2, "regional_endpoint_uplift_multiplier": 1.1}
+    catalogue = parse(json.dumps({"m": plain, "vertex_ai/m": prefixed}).encode())
+    rows = {(row.meter, row.variant): row.rate_usd_per_unit for row in catalogue.prices}
+    assert rows == {("input", ""): Decimal(1), ("uplift", "regional"): Decimal("1.1")}
+
+
+def test_a_bare_bedrock_claude_costs_more_in_a_region_where_its_geo_ids_do() -> None:
+    def entry(rate: float) -> dict[str, object]:
+        return {"litellm_provider": "bedrock", "input_cost_per_token": rate}
+
+    entries = {
+        "anthropic.claude-new": entry(3e-06),
+        "global.anthropic.claude-new": entry(3e-06),
+        "us.anthropic.claude-new": entry(3.3e-06),
+        "anthropic.claude-old": entry(3e-06),
+        "global.anthropic.claude-old": entry(3e-06),
+        "us.anthropic.claude-old": entry(3e-06),
+    }
+    catalogue = parse(json.dumps(entries).encode())
+    uplifts = [(row.model, row.variant) for row in catalogue.prices if row.meter == "uplift"]
+    assert uplifts == [("anthropic.claude-new", "not_global")]
+
+
+def test_a_router_has_no_rate_and_the_refusal_says_why() -> None:
+    entry = {"litellm_provider": "azure", "input_cost_per_token": 1}
+    catalogue = parse(json.dumps({"azure/model-router": entry}).encode())
+    assert catalogue.prices == ()
+    assert "rule of its own" in catalogue.rejected[0].reason

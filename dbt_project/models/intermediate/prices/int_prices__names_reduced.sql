@@ -32,8 +32,8 @@ canonical as (
         on lower(trim(names.provider)) = provider_names.provider_raw
 ),
 
--- What comes off is an explicit list: gateway routes, Bedrock ARNs (but not application profiles), and the
--- organisation part of a fine-tune.
+-- What comes off is an explicit list: gateway routes, Bedrock ARNs (but not application profiles), the organisation
+-- part of a fine-tune, and OpenRouter's ways to send a request (but not `:free`, which has a price of its own).
 unrouted as (
     select
         *,
@@ -49,6 +49,10 @@ unrouted as (
                     ),
                     '^(bedrock/)?(converse/|invoke/)?',
                     ''
+                )
+            when canonical_provider = 'openrouter'
+                then regexp_replace(
+                    regexp_replace(model_name, '^openrouter/', ''), ':(nitro|floor|thinking)$', ''
                 )
             when left(model_name, length(canonical_provider) + 1) = concat(canonical_provider, '/')
                 then substr(model_name, length(canonical_provider) + 2)
