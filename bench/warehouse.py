@@ -30,7 +30,12 @@ PRICE_MODELS = [
     "stg_price_catalog__rates",
     "stg_price_catalog__models",
     "stg_price_catalog__provider_names",
+    "stg_price_catalog__verdicts",
+    "int_prices__files",
+    "int_prices__rates_stated",
+    "int_prices__rate_runs",
     "int_prices__versions",
+    "int_prices__version_rates",
     "int_prices__token_rates",
     "int_prices__valid_ranges",
     "int_prices__stated",
@@ -103,6 +108,8 @@ create table intermediate.int_org__identity_matches as
     select identity_key, 'acme' as entity_key, split_part(split_part(identity_key, 't', 1), 'r', 1)
         as customer_key, null::varchar as feature_key
     from intermediate.int_org__identities;
+create table staging.stg_decisions__price_approvals (
+    approval_id varchar, approved_by varchar, approved_at timestamp);
 create table intermediate.int_prices__aliases (
     provider varchar, model_raw varchar, target_provider varchar, target_model varchar,
     valid_from_at timestamp, valid_to_at timestamp);

@@ -25,7 +25,12 @@ PRICE_MODELS = [
     "stg_price_catalog__rates",
     "stg_price_catalog__models",
     "stg_price_catalog__provider_names",
+    "stg_price_catalog__verdicts",
+    "int_prices__files",
+    "int_prices__rates_stated",
+    "int_prices__rate_runs",
     "int_prices__versions",
+    "int_prices__version_rates",
     "int_prices__token_rates",
     "int_prices__valid_ranges",
     "int_prices__stated",
@@ -143,8 +148,9 @@ def make_upstream(
     names: Sequence[tuple[str, str]],
     *,
     contract_rates: Sequence[Row] = (),
+    approved: Sequence[str] = (),
 ) -> None:
-    """The tables that other rooms build, as this test needs them."""
+    """The tables that other rooms build, as this test needs them; `approved` prices are let in."""
     connection.execute("create schema staging")
     connection.execute("create schema intermediate")
     connection.execute(
@@ -154,6 +160,12 @@ def make_upstream(
         ) as given (source_instance, cost_policy, covered_by, covered_keys_json)"""
     )
     connection.execute(NO_REPRICINGS)
+    connection.execute("""create table staging.stg_decisions__price_approvals (
+            approval_id varchar, approved_by varchar, approved_at timestamp)""")
+    for item_id in approved:
+        connection.execute(
+            "insert into staging.stg_decisions__price_approvals values (?, null, null)", [item_id]
+        )
     connection.execute(
         """create table intermediate.int_prices__aliases (
             provider varchar, model_raw varchar, target_provider varchar, target_model varchar,

@@ -1,7 +1,7 @@
-"""Raw assets: one factory for the sources, and the two inputs of our own (config, prices)."""
+"""Raw assets: one factory for the sources, what was pushed, and our own input (config)."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -21,7 +21,6 @@ from ingestion.systems import build_source
 from orchestration import settings
 from orchestration.automation import (
     COLLECTOR_FRESHNESS,
-    PRICES_FRESHNESS,
     WAREHOUSE_POOL,
     freshness_of,
 )
@@ -29,7 +28,6 @@ from orchestration.declared import keep_as_good
 from orchestration.jobs import COLLECTOR_GROUP, load_op_name
 from orchestration.resources import credentials_key
 from orchestration.warehouse import writer_lock
-from price_catalog.refresh import price_catalog_source
 
 
 class LoadConfig(dg.Config):
@@ -123,7 +121,7 @@ def _load_instances(
                 source, credentials=credentials, now=settings.now(), deep_reread=deep_reread
             )
             pipeline = pipeline_for(source.system, instance=source.id, home=settings.home())
-            for result in _run(context, built, pipeline):
+            for result in run_dlt(context, built, pipeline):
                 earlier = results.get(result.asset_key)
                 names = [*(earlier.metadata["instances"] if earlier else ()), source.id]
                 results[result.asset_key] = result._replace(
@@ -144,7 +142,7 @@ def _load_instances(
         )
 
 
-def _run(context: dg.AssetExecutionContext, source: DltSource, pipeline: Any) -> Iterator[Any]:
+def run_dlt(context: dg.AssetExecutionContext, source: DltSource, pipeline: Any) -> Iterator[Any]:
     """Runs one dlt source alone on the warehouse and yields what it materialised."""
     with writer_lock(settings.home()), few_collections():
         try:
@@ -196,7 +194,7 @@ def collector_assets(config: Config) -> dg.AssetsDefinition:
     )
     def load(context: dg.AssetExecutionContext) -> Iterator[Any]:
         pipeline = pipeline_for("collector", instance=None, home=settings.home())
-        yield from _run(context, source(), pipeline)
+        yield from run_dlt(context, source(), pipeline)
 
     return load
 
@@ -217,36 +215,11 @@ def config_assets(config: Config) -> dg.AssetsDefinition:
     def load(context: dg.AssetExecutionContext) -> Iterator[Any]:
         path = settings.config_path()
         current = load_config(path)
-        yield from _run(
+        yield from run_dlt(
             context,
             config_source(current, extracted_at=settings.now()),
             pipeline_for("config", instance=None, home=settings.home()),
         )
         keep_as_good(path)
-
-    return load
-
-
-def price_assets(environ: Mapping[str, str]) -> dg.AssetsDefinition:
-    """The public model prices: fetched, hashed, checked, appended when they changed."""
-    specs = build_dlt_asset_specs(
-        dlt_source=price_catalog_source(url=None, observed_at=settings.now()),
-        dlt_pipeline=pipeline_for("price_catalog", instance=None, home=settings.home()),
-        dagster_dlt_translator=RawTranslator(
-            system="price_catalog", group="raw/prices", kinds={"json"}, freshness=PRICES_FRESHNESS
-        ),
-    )
-
-    @dg.multi_asset(
-        name="load_price_catalog", specs=specs, pool=WAREHOUSE_POOL, required_resource_keys={"dlt"}
-    )
-    def load(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        yield from _run(
-            context,
-            price_catalog_source(
-                url=environ.get("METERHOUSE_PRICE_CATALOG_URL"), observed_at=settings.now()
-            ),
-            pipeline_for("price_catalog", instance=None, home=settings.home()),
-        )
 
     return load

@@ -9,7 +9,7 @@ from dagster_dbt import DbtProject
 from ingestion.config_loader import Config
 from ingestion.source_config import SourceConfig
 from ingestion.systems import is_read, missing_variables
-from orchestration.assets import governance, models, raw
+from orchestration.assets import governance, models, prices, raw
 from orchestration.automation import after_loads
 
 MARTS_KEY = ["published", "marts"]
@@ -65,7 +65,7 @@ def all_assets(config: Config, *, project: DbtProject) -> list[Any]:
         *sources,
         collector,
         raw.config_assets(config),
-        raw.price_assets(os.environ),
+        prices.price_assets(os.environ),
         built,
         marts,
         *outbound,

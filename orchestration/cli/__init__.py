@@ -2,6 +2,7 @@
 
 import click
 
+from orchestration.cli.accept import accept
 from orchestration.cli.close import close
 from orchestration.cli.collector import collector
 from orchestration.cli.demo import demo
@@ -19,5 +20,5 @@ def main() -> None:
     """The open AI-cost platform for data teams."""
 
 
-for command in (close, collector, demo, doctor, explain, ops, reprice, run, sandbox, ui):
+for command in (accept, close, collector, demo, doctor, explain, ops, reprice, run, sandbox, ui):
     main.add_command(command)

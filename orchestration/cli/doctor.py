@@ -14,7 +14,11 @@ from ingestion.config_loader import Config, ConfigError, load_config
 from ingestion.source_config import SourceConfig
 from ingestion.systems import SYSTEMS, missing_variables
 from orchestration import settings
+from orchestration.cli.accept import change_of
+from orchestration.cli.reviews import price_reviews
 from orchestration.declared import declared_config
+from orchestration.ops.people import price_approvals
+from orchestration.ops.store import open_store, reading
 from orchestration.warehouse import published_marts
 
 _READINGS = """
@@ -36,7 +40,11 @@ class Finding:
 @click.command()
 def doctor() -> None:
     """What is set up, what is missing, what needs a person; exit code 1 if anything does."""
-    findings = [*_config_findings(), *_source_findings(declared_config(), os.environ)]
+    findings = [
+        *_config_findings(),
+        *_source_findings(declared_config(), os.environ),
+        *_price_findings(),
+    ]
     table = Table(title="What the doctor sees", title_justify="left", title_style="bold")
     for column in ("subject", "state", "what to do"):
         table.add_column(column, overflow="fold")
@@ -99,6 +107,38 @@ def _pushed(
     last = reading["last_usage_at"] if reading else None
     state = f"last event {last:%Y-%m-%d %H:%M} UTC" if last else "nothing pushed yet"
     return Finding(source.id, state, "", needs_a_person=False)
+
+
+def _price_findings() -> Iterator[Finding]:
+    """What the guards over the price catalogue hold back; models that nobody uses in one line."""
+    reviews = price_reviews()
+    if reviews:
+        accepted = _accepted_prices()
+        reviews = [each for each in reviews if each.item_id not in accepted]
+    for review in reviews:
+        if review.is_used:
+            state = "price file refused" if review.kind == "file" else "price held back"
+            advice = (
+                f"{change_of(review)}; {review.reason}. The last good one stays in force;"
+                f" to let it in: meterhouse accept price {review.item_id}"
+            )
+            yield Finding(review.subject, state, advice, needs_a_person=True)
+    unused = [each for each in reviews if not each.is_used]
+    if unused:
+        names = ", ".join(f"{each.subject} ({each.item_id})" for each in unused[:3])
+        advice = f"no usage has them: {names}{' …' if len(unused) > 3 else ''}"
+        advice += "; to let one in: meterhouse accept price <id>"
+        state = f"{len(unused)} held back"
+        yield Finding("prices of unused models", state, advice, needs_a_person=False)
+
+
+def _accepted_prices() -> frozenset[str]:
+    engine = open_store(settings.ops_url(os.environ))
+    try:
+        with reading(engine) as connection:
+            return price_approvals(connection)
+    finally:
+        engine.dispose()
 
 
 def _readings() -> dict[str, dict[str, Any]]:

@@ -63,6 +63,11 @@ def approve(
         return True
 
 
+def price_approvals(connection: Connection) -> frozenset[str]:
+    """Ids of the price changes and price files that a person accepted."""
+    return frozenset(connection.scalars(select(approval.c.id).where(approval.c.kind == "price")))
+
+
 def set_override(
     engine: Engine, *, gateway: str, key_ref: str, until: datetime, by: str, reason: str
 ) -> None:

@@ -1,5 +1,6 @@
 """A price file lands once a content; what is no price file leaves the last good one standing."""
 
+import gzip
 import hashlib
 import http.server
 import json
@@ -11,11 +12,11 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
-from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ingestion.pipeline import pipeline_for, run_source, warehouse_path
 from price_catalog.parse import PriceFileError, parse
-from price_catalog.refresh import SEED_PATH, fetch, price_catalog_source, read_seed
+from price_catalog.past import read_past
+from price_catalog.refresh import BASE, SEED_PATH, fetch, price_catalog_source, read_seed
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -26,9 +27,12 @@ def price_file(path: Path, *, models: int, rate: float) -> str:
     return path.as_uri()
 
 
-def refresh(home: Path, url: str | None) -> None:
-    pipeline = pipeline_for("price_catalog", instance=None, home=home)
-    run_source(pipeline, price_catalog_source(url=url, observed_at=NOW))
+def refresh(
+    home: Path, url: str | None, *, used: tuple[str, ...] = (), approved: tuple[str, ...] = ()
+) -> None:
+    past = read_past(home, catalogue=BASE, used=used, approved=approved)
+    source = price_catalog_source(url=url, observed_at=NOW, past=past, kept_in=home / "kept")
+    run_source(pipeline_for("price_catalog", instance=None, home=home), source)
 
 
 def counts(home: Path) -> tuple[int, int, int]:
@@ -89,25 +93,60 @@ def test_rates_land_as_decimals_with_their_snapshot_and_what_was_not_understood(
     assert names == 2
 
 
+def looks(home: Path) -> list[tuple[str, str | None]]:
+    with duckdb.connect(str(warehouse_path(home)), read_only=True) as connection:
+        return connection.execute(
+            "select status, reason from raw_price_catalog.snapshots order by _dlt_load_id"
+        ).fetchall()
+
+
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"error": "rate limited"}', b""])
-def test_what_is_no_price_file_changes_nothing(tmp_path: Path, body: bytes) -> None:
+def test_what_is_no_price_file_changes_no_price_and_leaves_its_reason(
+    tmp_path: Path, body: bytes
+) -> None:
     file = tmp_path / "prices.json"
-    refresh(tmp_path, price_file(file, models=20, rate=1e-06))
+    good = price_file(file, models=20, rate=1e-06)
+    refresh(tmp_path, good)
     file.write_bytes(body)
-    with pytest.raises(PipelineStepFailed):
-        refresh(tmp_path, file.as_uri())
-    assert counts(tmp_path) == (1, 20, 1)
+    refresh(tmp_path, good)
+    refresh(tmp_path, good)
+    assert counts(tmp_path) == (2, 20, 2)
+    [_, (status, reason)] = looks(tmp_path)
+    assert status == "refused"
+    assert reason is not None and reason.startswith("not a price file")
+    price_file(file, models=20, rate=1e-06)
+    refresh(tmp_path, good)
+    assert [status for status, _ in looks(tmp_path)] == ["accepted", "refused", "confirmed"]
     refresh(tmp_path, price_file(file, models=20, rate=2e-06))
-    assert counts(tmp_path) == (2, 40, 2)
+    assert counts(tmp_path)[:2] == (4, 40)
 
 
 def test_a_file_that_lost_more_than_a_twentieth_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "prices.json"
     refresh(tmp_path, price_file(file, models=20, rate=1e-06))
-    with pytest.raises(PipelineStepFailed):
-        refresh(tmp_path, price_file(file, models=18, rate=1e-06))
+    refresh(tmp_path, price_file(file, models=18, rate=1e-06))
+    assert looks(tmp_path)[1] == ("refused", "fell from 20 models to 18")
     refresh(tmp_path, price_file(file, models=19, rate=1e-06))
-    assert counts(tmp_path) == (2, 39, 2)
+    assert counts(tmp_path)[:2] == (3, 39)
+
+
+def test_a_file_without_a_used_model_is_refused_until_a_person_accepts_it(tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    refresh(tmp_path, price_file(file, models=20, rate=1e-06))
+    refresh(tmp_path, price_file(file, models=19, rate=1e-06), used=("p/m19",))
+    assert looks(tmp_path)[1] == ("refused", "lacks 1 used model(s): p/m19")
+    item = f"file-{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
+    refresh(tmp_path, file.as_uri(), used=("p/m19",), approved=(item,))
+    assert counts(tmp_path)[:2] == (3, 39)
+
+
+def test_a_file_that_is_taken_is_kept_as_it_came(tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    refresh(tmp_path, price_file(file, models=2, rate=1e-06))
+    file_sha = hashlib.sha256(file.read_bytes()).hexdigest()
+    [kept] = (tmp_path / "kept").iterdir()
+    assert kept.name == f"{file_sha}.json.gz"
+    assert gzip.decompress(kept.read_bytes()) == file.read_bytes()
 
 
 @pytest.fixture

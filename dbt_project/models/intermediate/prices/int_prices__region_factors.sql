@@ -8,7 +8,7 @@ versions as (
 ),
 
 rates as (
-    select * from {{ ref('stg_price_catalog__rates') }}
+    select * from {{ ref('int_prices__version_rates') }}
 ),
 
 uplifts as (
@@ -19,9 +19,7 @@ uplifts as (
         rates.rate_usd_per_unit as factor_ratio
     from versions
     inner join rates
-        on versions.load_id = rates.load_id
-        and versions.provider = rates.provider
-        and versions.model_name = rates.model_name
+        on versions.price_version_key = rates.price_version_key
     where rates.meter = 'uplift'
 )
 

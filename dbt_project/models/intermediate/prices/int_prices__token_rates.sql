@@ -4,7 +4,7 @@ with versions as (
 ),
 
 rates as (
-    select * from {{ ref('stg_price_catalog__rates') }}
+    select * from {{ ref('int_prices__version_rates') }}
 )
 
 -- A band is (band_lo, band_hi]. The first lo is -1, because a request may have no input at all. xAI's higher
@@ -26,9 +26,7 @@ select
     ) as band_lo
 from versions
 inner join rates
-    on versions.load_id = rates.load_id
-    and versions.provider = rates.provider
-    and versions.model_name = rates.model_name
+    on versions.price_version_key = rates.price_version_key
 where
     rates.unit = 'token'
     or rates.meter = 'request'

@@ -1,52 +1,101 @@
--- one row per model and unbroken run of snapshots with the same rates
+-- one row per model and unbroken time in which all its rates were the same
 {{ config(materialized='table') }}
 
-with models as (
-    select * from {{ ref('stg_price_catalog__models') }}
+with runs as (
+    select * from {{ ref('int_prices__rate_runs') }}
 ),
 
-compared as (
+files as (
+    select * from {{ ref('int_prices__files') }}
+),
+
+files_at as (
     select
-        *,
-        lag(rates_hash) over (
-            partition by provider, model_name order by observed_at, load_id
-        ) as previous_rates_hash
-    from models
+        catalogue,
+        observed_at,
+        max(snapshot_id) as snapshot_id
+    from files
+    group by catalogue, observed_at
 ),
 
--- A model that a later snapshot lacks keeps its last version open: catalogues drop and restore keys.
-changed as (
-    select *
-    from compared
-    where previous_rates_hash is null or previous_rates_hash <> rates_hash
+boundaries as (
+    select catalogue, price_key, observed_at from runs
+    union
+    select catalogue, price_key, superseded_at as observed_at
+    from runs
+    where superseded_at is not null
 ),
 
-numbered as (
+segments as (
     select
-        *,
-        row_number() over (
-            partition by provider, model_name order by observed_at, load_id
-        ) as version_number,
+        catalogue,
+        price_key,
+        observed_at,
         lead(observed_at) over (
-            partition by provider, model_name order by observed_at, load_id
-        ) as superseded_at
-    from changed
+            partition by catalogue, price_key order by observed_at
+        ) as next_observed_at
+    from boundaries
+),
+
+-- A model that three files in a row lack has no price from then on.
+listed as (
+    select
+        segments.catalogue,
+        segments.price_key,
+        listings.provider,
+        listings.model_name,
+        segments.observed_at,
+        segments.next_observed_at,
+        row_number() over (
+            partition by segments.price_key order by segments.observed_at
+        ) as version_number
+    from segments
+    inner join runs as listings
+        on segments.catalogue = listings.catalogue
+        and segments.price_key = listings.price_key
+        and listings.rate_key = 'listing'
+        and segments.observed_at >= listings.observed_at
+        and (listings.superseded_at is null or segments.observed_at < listings.superseded_at)
+),
+
+-- What ended with the version before: a rate that changed or was taken away. A rate only added changes no other.
+changes as (
+    select
+        catalogue,
+        price_key,
+        superseded_at as observed_at,
+        count(*) as rates_ended_count
+    from runs
+    where superseded_at is not null
+        and rate_key <> 'listing'
+    group by catalogue, price_key, superseded_at
 )
 
 select
-    {{ hash_key(['provider', 'model_name', 'version_number', 'snapshot_id']) }} as price_version_key,
-    concat(provider, '/', model_name) as price_key,
-    provider,
-    model_name,
-    load_id,
-    snapshot_id,
-    version_number,
-    case when version_number = 1 then 'addition' else 'change' end as change_kind,
+    {{ hash_key(['listed.price_key', 'listed.observed_at', 'files_at.snapshot_id']) }} as price_version_key,
+    listed.price_key,
+    listed.provider,
+    listed.model_name,
+    listed.catalogue,
+    files_at.snapshot_id,
+    listed.version_number,
+    case
+        when listed.version_number = 1 or changes.rates_ended_count is null then 'addition'
+        else 'price_change'
+    end as change_kind,
     -- What was valid before the first observation is not known: its rates are used, and flagged on each event.
     case
-        when version_number = 1 then timestamp '1970-01-01 00:00:00' else observed_at
+        when listed.version_number = 1 then timestamp '1970-01-01 00:00:00'
+        else listed.observed_at
     end as valid_from_at,
-    superseded_at as valid_to_at,
-    observed_at,
-    superseded_at
-from numbered
+    listed.next_observed_at as valid_to_at,
+    listed.observed_at,
+    cast(null as timestamp) as superseded_at
+from listed
+inner join files_at
+    on listed.catalogue = files_at.catalogue
+    and listed.observed_at = files_at.observed_at
+left join changes
+    on listed.catalogue = changes.catalogue
+    and listed.price_key = changes.price_key
+    and listed.observed_at = changes.observed_at

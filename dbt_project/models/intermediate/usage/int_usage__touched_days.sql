@@ -19,22 +19,8 @@ newest_profiles as (
     from {{ ref('stg_bedrock__inference_profiles') }}
 ),
 
-newest_prices as (
-    select max(load_id) as price_load_id
-    from {{ ref('stg_price_catalog__snapshots') }}
-),
-
--- What contracts and rate cards say of units, not when it was said: a day's equal rate changes nothing.
-unit_offers as (
-    select
-        md5(
-            coalesce({{ dbt.listagg(
-                "concat_ws(' ', unit_rate_key, cast(valid_to_at as " ~ dbt.type_string() ~ "))",
-                "'|'", "order by unit_rate_key"
-            ) }}, '')
-        ) as unit_offers_version
-    from {{ ref('int_prices__unit_offers') }}
-    where rate_origin <> 'catalogue'
+price_inputs as (
+    select * from {{ ref('int_prices__inputs_version') }}
 ),
 
 -- What besides usage decides attribution and cost: when it changes, every day is touched.
@@ -44,14 +30,12 @@ inputs as (
             ' ',
             config_versions.attribution_version,
             config_versions.pricing_version,
-            newest_prices.price_load_id,
-            newest_profiles.profile_load_id,
-            unit_offers.unit_offers_version
+            price_inputs.price_inputs_version,
+            newest_profiles.profile_load_id
         ) as input_version
     from config_versions
-    cross join newest_prices
+    cross join price_inputs
     cross join newest_profiles
-    cross join unit_offers
 ),
 
 -- A repricing, and taking one back, touches the days of its window alone.

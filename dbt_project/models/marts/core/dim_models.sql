@@ -18,6 +18,7 @@ lookup as (
 newest_snapshot as (
     select max(observed_at) as observed_at
     from snapshots
+    where status = 'accepted'
 ),
 
 -- the newest listing wins

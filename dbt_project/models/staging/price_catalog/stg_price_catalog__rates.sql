@@ -14,6 +14,7 @@ renamed as (
         source.provider,
         source.model as model_name,
         source.catalogue_key,
+        source.rate_key,
         source.meter,
         source.unit,
         source.service_tier,

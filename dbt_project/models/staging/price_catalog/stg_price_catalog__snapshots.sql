@@ -1,4 +1,4 @@
--- one row per completed load of the price file
+-- one row per look at a price file that found something new: accepted, refused, or confirmed after a refusal
 with source as (
     select * from {{ source('raw_price_catalog', 'snapshots') }}
 ),
@@ -12,8 +12,11 @@ renamed as (
     select
         source._dlt_load_id as load_id,
         source.snapshot_id,
+        source.catalogue,
         source.source_url,
         source.status,
+        source.reason,
+        source.item_id,
         source.models_count,
         source.prices_count,
         source.rejected_count,

@@ -1,0 +1,35 @@
+-- one row per snapshot and rate that the guards flagged or held back
+with source as (
+    select * from {{ source('raw_price_catalog', 'verdicts') }}
+),
+
+completed_loads as (
+    select load_id from {{ source('raw_price_catalog', '_dlt_loads') }}
+    where status = 0
+),
+
+renamed as (
+    select
+        source._dlt_load_id as load_id,
+        source.snapshot_id,
+        source.item_id,
+        source.provider,
+        source.model as model_name,
+        source.catalogue_key,
+        source.rate_key,
+        source.meter,
+        source.unit,
+        source.service_tier,
+        source.min_input_tokens,
+        source.verdict,
+        source.reason,
+        source.is_used,
+        source.old_rate_usd_per_unit,
+        source.new_rate_usd_per_unit,
+        {{ utc('source.observed_at') }} as observed_at
+    from source
+    inner join completed_loads
+        on source._dlt_load_id = completed_loads.load_id
+)
+
+select * from renamed

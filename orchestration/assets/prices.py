@@ -1,0 +1,101 @@
+"""The public model prices as raw assets: fetched, judged, landed; red while one waits for a yes."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dlt import build_dlt_asset_specs
+
+from ingestion.pipeline import pipeline_for
+from orchestration import settings
+from orchestration.assets.raw import RawTranslator, run_dlt
+from orchestration.automation import PRICES_FRESHNESS, WAREHOUSE_POOL
+from orchestration.ops.people import price_approvals
+from orchestration.ops.store import open_store, reading
+from orchestration.warehouse import published_marts
+from price_catalog.past import Waiting, read_past, waiting
+from price_catalog.refresh import BASE, price_catalog_source
+
+SNAPSHOTS_KEY = dg.AssetKey(["raw", "price_catalog", "snapshots"])
+_USED = "select model_id from core.dim_models where is_in_use"
+
+
+def price_assets(environ: Mapping[str, str]) -> dg.AssetsDefinition:
+    """The public model prices: fetched, hashed, judged, appended when they changed."""
+    specs = build_dlt_asset_specs(
+        dlt_source=price_catalog_source(url=None, observed_at=settings.now()),
+        dlt_pipeline=pipeline_for("price_catalog", instance=None, home=settings.home()),
+        dagster_dlt_translator=RawTranslator(
+            system="price_catalog", group="raw/prices", kinds={"json"}, freshness=PRICES_FRESHNESS
+        ),
+    )
+
+    @dg.multi_asset(
+        name="load_price_catalog",
+        specs=specs,
+        check_specs=[
+            dg.AssetCheckSpec(
+                name="price_file_is_accepted",
+                asset=SNAPSHOTS_KEY,
+                description="The newest price file was taken; if not, the last good one is used.",
+            ),
+            dg.AssetCheckSpec(
+                name="no_used_price_waits_for_review",
+                asset=SNAPSHOTS_KEY,
+                description="No rate of a model in use is held back until a person accepts it.",
+            ),
+        ],
+        pool=WAREHOUSE_POOL,
+        required_resource_keys={"dlt"},
+    )
+    def load(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        home = settings.home()
+        approved = _approved()
+        used = _used_models()
+        yield from run_dlt(
+            context,
+            price_catalog_source(
+                url=environ.get("METERHOUSE_PRICE_CATALOG_URL"),
+                observed_at=settings.now(),
+                past=read_past(home, catalogue=BASE, used=used, approved=approved),
+                kept_in=home / "price_files",
+            ),
+            pipeline_for("price_catalog", instance=None, home=home),
+        )
+        found = waiting(home, used=used, approved=approved)
+        files = [each for each in found if each.kind == "file"]
+        rates = [each for each in found if each.kind == "rate" and each.is_used]
+        yield _check("price_file_is_accepted", files)
+        yield _check("no_used_price_waits_for_review", rates)
+
+    return load
+
+
+def _check(name: str, found: list[Waiting]) -> dg.AssetCheckResult:
+    lines = [f"{each.item_id}: {each.subject}: {each.reason}" for each in found]
+    return dg.AssetCheckResult(
+        check_name=name,
+        asset_key=SNAPSHOTS_KEY,
+        passed=not found,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(lines[:5]) or None,
+        metadata={"waiting": lines, "accept_with": "meterhouse accept price <id>"},
+    )
+
+
+def _approved() -> frozenset[str]:
+    engine = open_store(settings.ops_url(os.environ))
+    try:
+        with reading(engine) as connection:
+            return price_approvals(connection)
+    finally:
+        engine.dispose()
+
+
+def _used_models() -> frozenset[str]:
+    """The price keys that usage has, as last published."""
+    if not settings.marts_path().exists():
+        return frozenset()
+    with published_marts(settings.marts_path()) as connection:
+        return frozenset(key for (key,) in connection.execute(_USED).fetchall())
