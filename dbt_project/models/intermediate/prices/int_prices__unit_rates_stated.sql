@@ -4,7 +4,7 @@ with versions as (
 ),
 
 rates as (
-    select * from {{ ref('stg_price_catalog__rates') }}
+    select * from {{ ref('int_prices__version_rates') }}
 ),
 
 -- The file may state several rates of one unit of a model: heard and seen, by resolution, by the depth of a search. An
@@ -30,9 +30,7 @@ ranked as (
         ) as preference
     from versions
     inner join rates
-        on versions.load_id = rates.load_id
-        and versions.provider = rates.provider
-        and versions.model_name = rates.model_name
+        on versions.price_version_key = rates.price_version_key
     where rates.unit not in ('token', 'factor')
         and rates.week_minute_from is null
 )
