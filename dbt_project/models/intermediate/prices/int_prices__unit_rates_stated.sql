@@ -32,6 +32,7 @@ ranked as (
     inner join rates
         on versions.price_version_key = rates.price_version_key
     where rates.unit not in ('token', 'factor')
+        and rates.min_input_tokens is null
         and rates.week_minute_from is null
 )
 
