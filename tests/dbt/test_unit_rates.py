@@ -201,7 +201,7 @@ LIST_USD = {
     "characters": "0.015",
     "images": "0.12",
     "rerank": "0.004",
-    "search": "0.008",  # of medium depth
+    "search": None,  # how deep it went is not told
     "pages": "0.012",
     "transcribed_seconds": "0.006",
     "nameless_seconds": None,
@@ -220,6 +220,7 @@ ESTIMATED_USD = {
     "euro": "4",
     "franc_without_fx": "4",
     "nameless_seconds": "0.006",
+    "search": "0.012",  # the deepest
     "ai_units": None,
     "dbu_unknown": "0.14",
     "vast": None,

@@ -86,7 +86,7 @@ catalogue as (
         'catalogue' as rate_origin,
         3 as origin_rank,
         '' as source_instance,
-        true as is_offered,
+        is_offered,
         provider,
         '' as model_name,
         price_key,

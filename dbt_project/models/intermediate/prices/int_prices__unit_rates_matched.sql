@@ -52,6 +52,7 @@ inner join lookup
     and seen.model_name = lookup.model_name
 inner join offers
     on lookup.price_key = offers.price_key
+    and offers.is_offered
     and seen.unit = offers.unit
     and offers.service_tier in (
         '', case when seen.service_tier = 'batches' then 'batch' else lower(seen.service_tier) end

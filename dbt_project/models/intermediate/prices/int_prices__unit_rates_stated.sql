@@ -7,8 +7,8 @@ rates as (
     select * from {{ ref('int_prices__version_rates') }}
 ),
 
--- The file may state several rates of one unit of a model: heard and seen, by resolution, by the depth of a search. An
--- act does not tell which: of those without a variant the dearest, else that of the middle depth.
+-- The file may state several rates of one unit of a model: heard and seen, by resolution, by the depth of a search. What
+-- has no variant is the default; an image is one that was made; the zero of two alternatives says which of them is not used.
 ranked as (
     select
         versions.price_version_key,
@@ -20,13 +20,12 @@ ranked as (
         rates.unit,
         rates.meter,
         rates.rate_usd_per_unit,
-        row_number() over (
+        rank() over (
             partition by versions.price_version_key, rates.service_tier, rates.unit
             order by
-                case rates.variant when '' then 0 when 'medium' then 1 else 2 end,
-                rates.rate_usd_per_unit desc,
-                rates.meter,
-                rates.variant
+                case rates.variant when '' then 0 else 1 end,
+                case rates.meter when 'image_seen' then 1 else 0 end,
+                case rates.rate_usd_per_unit when 0 then 1 else 0 end
         ) as preference
     from versions
     inner join rates
@@ -36,15 +35,25 @@ ranked as (
         and rates.week_minute_from is null
 )
 
+-- Stated twice alike it counts once; where rates still differ by what usage does not tell, none of them is the price.
 select
     price_version_key,
     price_key,
     provider,
     service_tier,
     unit,
-    meter,
-    rate_usd_per_unit,
+    min(meter) as meter,
+    max(rate_usd_per_unit) as rate_usd_per_unit,
+    min(rate_usd_per_unit) = max(rate_usd_per_unit) as is_offered,
     valid_from_at,
     valid_to_at
 from ranked
 where preference = 1
+group by
+    price_version_key,
+    price_key,
+    provider,
+    service_tier,
+    unit,
+    valid_from_at,
+    valid_to_at

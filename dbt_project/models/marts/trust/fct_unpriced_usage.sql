@@ -53,8 +53,8 @@ select
     case
         when summed.price_status = 'no_rate_for_meter' and summed.unit is not null
             then concat(
-                'No rate of the unit is known for this provider in US dollars on that day: declare yours under overrides'
-                ' in prices.yaml (kind: fixed_rate, meters: [', summed.unit, ']).'
+                'No rate of the unit ', summed.unit, ' is known for it in US dollars on that day. Declare yours under overrides'
+                ' in prices.yaml: kind fixed_rate, the unit under meters.'
             )
         when summed.price_status = 'no_rate_for_meter'
             then 'The model is known, but the catalogue states no rate for a unit it used.'
