@@ -34,30 +34,71 @@ charged as (
         and usage_events.price_status <> 'not_charged'
 ),
 
--- A request id names one act; where there is none, the same instant, key, model and sizes do.
-twinned as (
+-- A request id names one act; where there is none, the instant and the sizes point at it. Few acts are suspects, and only
+-- they are sorted.
+repeated_ids as (
+    select provider, request_id
+    from charged
+    where request_id is not null and total_tokens > 0
+    group by provider, request_id
+    having count(*) > 1
+),
+
+repeated_moments as (
+    select provider, occurred_at, total_tokens
+    from charged
+    where request_id is null and fidelity = 'per_request' and total_tokens > 0
+    group by provider, occurred_at, total_tokens
+    having count(*) > 1
+),
+
+suspects as (
+    select charged.*
+    from charged
+    inner join repeated_ids
+        on charged.provider = repeated_ids.provider
+        and charged.request_id = repeated_ids.request_id
+    union all
+    select charged.*
+    from charged
+    inner join repeated_moments
+        on charged.provider = repeated_moments.provider
+        and charged.occurred_at = repeated_moments.occurred_at
+        and charged.total_tokens = repeated_moments.total_tokens
+    where charged.request_id is null and charged.fidelity = 'per_request'
+),
+
+-- Alike in everything that tells two calls apart; the row that was there first is the act.
+compared as (
     select
-        *,
+        usage_key,
         row_number() over (
             partition by
-                provider, usage_on, model_name, total_input_tokens, total_output_tokens, attempt, quantity,
-                coalesce(
-                    request_id,
-                    concat_ws('|', cast(occurred_at as {{ dbt.type_string() }}), raw_key_hash, raw_user, session_id)
-                )
+                provider, usage_on, model_name, total_input_tokens, total_output_tokens, attempt, quantity, request_id,
+                case when request_id is null then occurred_at end,
+                case when request_id is null then raw_key_hash end,
+                case when request_id is null then raw_user end,
+                case when request_id is null then session_id end
             order by loaded_at, usage_key
-        ) > 1
-        and total_tokens > 0
-        and (request_id is not null or fidelity = 'per_request') as is_twin
-    from charged
+        ) as number_among_alike
+    from suspects
+),
+
+twins as (
+    select usage_key
+    from compared
+    where number_among_alike > 1
 ),
 
 judged as (
     select
-        *,
-        is_twin and effective_cost_usd is not null as is_duplicate,
-        effective_cost_usd is null as is_unpriced
-    from twinned
+        charged.*,
+        twins.usage_key is not null as is_twin,
+        twins.usage_key is not null and charged.effective_cost_usd is not null as is_duplicate,
+        charged.effective_cost_usd is null as is_unpriced
+    from charged
+    left join twins
+        on charged.usage_key = twins.usage_key
 )
 
 select
