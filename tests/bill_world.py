@@ -68,6 +68,10 @@ class World:
 
     acts: list[Act] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    # Tokens that a usage report tells apart from the bill, by day, model and kind.
+    reported: dict[tuple[int, str, str], int] = field(default_factory=dict)
+    # The bill's name of a model -> the model.
+    aliases: dict[str, str] = field(default_factory=dict)
 
     def acts_of(self, day: int, model: str) -> list[Act]:
         """The acts of a day on one model."""
@@ -124,6 +128,17 @@ def landed(home: Any, worlds: dict[str, World]) -> None:
             select 1::bigint as pass_id, timestamp '{AS_OF}' as as_of"""
         )
         warehouse.execute(_EMPTY)
+        for name, world in worlds.items():
+            for (day, model, kind), tokens in world.reported.items():
+                warehouse.execute(
+                    "insert into intermediate.int_bills__usage values (?, ?, ?, ?, ?, ?, ?)",
+                    ["s", "bill", name, MONTH + timedelta(days=day - 1), model, kind, tokens],
+                )
+            for alias, model in world.aliases.items():
+                warehouse.execute(
+                    "insert into intermediate.int_prices__aliases values (?, ?, ?, ?)",
+                    [name, alias, name, model],
+                )
 
 
 def _act(provider: str, act: Act) -> dict[str, Any]:
