@@ -1,6 +1,7 @@
 """From two vendors to a blocked key and back, pass by pass, as a user sees it from outside."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,9 +10,11 @@ from typing import Any
 
 import pytest
 import standardwebhooks.webhooks
+from click.testing import CliRunner
 from platform_home import AS_OF, BUDGETS, LATER, Platform, run_away, write_budgets
 from standardwebhooks import Webhook
 
+from orchestration.cli import main
 from sandbox.company import key_by_alias
 
 CODER, RESEARCHER = key_by_alias("agent-coder-key"), key_by_alias("agent-researcher-key")
@@ -25,6 +28,12 @@ TOTALS = """
     union all
     select 'all', count(*), sum(total_tokens), sum(effective_cost_usd), sum(estimated_cost_usd)
     from core.fct_usage
+"""
+DEAREST = """
+    select usage_key, list_cost_usd, pass_id from core.fct_usage
+    where source = 'bedrock' and price_status = 'priced'
+    order by list_cost_usd desc, usage_key
+    limit 1
 """
 TREES = """
     select tree, sum(individual_requests_count), sum(individual_tokens),
@@ -82,6 +91,8 @@ class Story:
     totals: dict[str, tuple[Any, ...]]
     trees: list[tuple[Any, ...]]
     roots: list[tuple[Any, ...]]
+    dearest: tuple[Any, ...]
+    explained: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +122,9 @@ def story(_live: Platform, history: Path) -> Story:
         served = platform.ask(
             "POST", "/chat/completions", key=CODER.raw, json={"model": "claude-sonnet"}
         )
+    dearest = platform.read(DEAREST)[0]
+    runner = CliRunner(env=platform.environment(LATER))
+    explained = runner.invoke(main, ["explain", dearest[0], "--json"])
     return Story(
         first=first,
         second=second,
@@ -122,6 +136,8 @@ def story(_live: Platform, history: Path) -> Story:
         totals={row[0]: row[1:] for row in platform.read(TOTALS)},
         trees=platform.read(TREES),
         roots=platform.read(ROOTS),
+        dearest=dearest,
+        explained=json.loads(explained.output),
     )
 
 
@@ -250,3 +266,13 @@ def test_both_trees_sum_to_the_facts(story: Story) -> None:
 
     assert story.trees == [("customer", *everything), ("owner", *everything)]
     assert story.roots == [("acme", *everything), ("customers", *everything)]
+
+
+def test_a_dollar_is_explained_down_to_the_run_that_built_it(story: Story) -> None:
+    _, list_cost, pass_id = story.dearest
+    lines = story.explained["lines"]
+    assert all(line["adds_up"] for line in lines)
+    products = [line["quantity"] * Decimal(line["rate_usd"]) for line in lines]
+    assert sum(products) == list_cost == Decimal(story.explained["cost"]["effective_cost_usd"])
+    assert story.explained["provenance"]["pass_id"] == pass_id
+    assert story.explained["provenance"]["dagster_run"]

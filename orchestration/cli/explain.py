@@ -64,7 +64,9 @@ def _lines(act: Act) -> Iterator[str]:
             note = "; another rate stands in for one not stated" if line["is_fallback"] else ""
             note += "" if line["adds_up"] is not False else "; DOES NOT MULTIPLY OUT"
             rate = _text(line["rate_usd"])
-            given = "" if line["quantity"] is None else f"{line['quantity']:,} x {rate} = "
+            count = line["quantity"]
+            shown = f"{count:,}" if isinstance(count, int) else _text(count)
+            given = "" if count is None else f"{shown} x {rate} = "
             yield f"  {line['name']:<{_LINE_WIDTH}}{given}{_text(line['cost_usd'])}{note}"
         total = act.cost.get("list_cost_usd")
         yield f"  {'list_cost_usd':<{_LINE_WIDTH}}{_text(total)}"

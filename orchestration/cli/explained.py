@@ -31,6 +31,7 @@ _OWNER = "select entity_path from core.dim_entities where entity_key = ?"
 _CUSTOMER = "select customer_path from core.dim_customers where customer_key = ?"
 _RULES = "select * from core.dim_price_rules where rule_id in (select unnest(?)) order by rule_id"
 _PRICE = "select * from core.dim_prices where price_version_key = ? and service_tier = ? limit 1"
+_UNIT_RATE = "select * from core.dim_unit_rates where unit_rate_key = ?"
 _UNPRICED = """
     select * exclude (usage_on, source_instance, provider, model_name, price_status)
     from trust.fct_unpriced_usage
@@ -101,13 +102,15 @@ def explained(connection: duckdb.DuckDBPyConnection, key: str) -> list[Act]:
 def _act(connection: duckdb.DuckDBPyConnection, row: Row) -> Act:
     tier = _TIERS.get((row["service_tier"] or "").lower(), "standard")
     rates = _first(connection, _RATES, tier, row["usage_key"])
-    version = _first(connection, _PRICE, row.get("price_version_key"), tier)
+    version = _first(connection, _PRICE, row["price_version_key"], tier)
+    of_unit = _first(connection, _UNIT_RATE, row["unit_rate_key"])
     return Act(
         identity=_identity(connection, row),
-        price=_price(row, rates, version, tier),
-        lines=list(_list_lines(row, rates)),
-        bought_by=_rules(connection, row.get("price_rule_id")),
-        sold_by=_rules(connection, row.get("sell_rule_id")),
+        price=_price(row, rates, version, tier)
+        | _pick(of_unit, "rate_origin", "rate_name", "url", "checked_on"),
+        lines=list(_list_lines(row, rates, of_unit)),
+        bought_by=_rules(connection, row["price_rule_id"]),
+        sold_by=_rules(connection, row["sell_rule_id"]),
         cost=_cost(row),
         unpriced=_unpriced(connection, row, rates),
         shadows=_rows(connection, _SHADOWS_OF, row["usage_key"]),
@@ -163,14 +166,14 @@ def _price(row: Row, rates: Row, version: Row, tier: str) -> Row:
         if is_timed
         else None,
         **_pick(row, "price_status", "is_price_backcast"),
-        "price_version_key": row.get("price_version_key"),
+        "price_version_key": row["price_version_key"],
         **_pick(version, "change_kind", "observed_at", "source_name", "source_id", "snapshot_id"),
-        "valid_from_at": rates.get("valid_from_at") if row.get("price_version_key") else None,
-        "valid_to_at": rates.get("valid_to_at") if row.get("price_version_key") else None,
+        "valid_from_at": rates.get("valid_from_at") if row["price_version_key"] else None,
+        "valid_to_at": rates.get("valid_to_at") if row["price_version_key"] else None,
     }
 
 
-def _list_lines(row: Row, rates: Row) -> list[Row]:
+def _list_lines(row: Row, rates: Row, of_unit: Row) -> list[Row]:
     if row["list_cost_usd"] is None:
         return []
     lines = [
@@ -188,12 +191,12 @@ def _list_lines(row: Row, rates: Row) -> list[Row]:
         for kind in KINDS
         if row[f"{kind}_tokens"]
     ]
-    for name, quantity, cost in (
-        ("request", 1, row.get("list_request_cost_usd")),
-        (row["unit"] or "unit", row["quantity"], row.get("list_unit_cost_usd")),
-    ):
+    for name, quantity, rate, cost in (
+        ("request", 1, rates.get("request_usd_per_unit"), row["list_request_cost_usd"]),
+        (row["unit"] or "unit", row["quantity"], of_unit.get("rate_usd_per_unit"),
+         row["list_unit_cost_usd"]),
+    ):  # fmt: skip
         if cost:
-            rate = rates.get("request_usd_per_unit") if name == "request" else None
             lines.append(
                 {
                     "name": name,
@@ -222,7 +225,7 @@ def _cost(row: Row) -> Row:
 
 def _claim(row: Row) -> str:
     """Why the source's own figure is the cost, or why it is not."""
-    policy = row.get("cost_policy")
+    policy = row["cost_policy"]
     if row["reported_cost_usd"] is None:
         return "the source claims no cost"
     if row["price_status"] == "reported":

@@ -71,6 +71,15 @@ def unpriced(key: str) -> dict[str, Any]:
     )
 
 
+def credits(key: str) -> dict[str, Any]:
+    """An act of 1.5 credits at 2.20: 3.30."""
+    none = {f"{kind}_tokens": 0 for kind in KINDS}
+    lists = {f"list_{kind}_cost_usd": Decimal(0) for kind in KINDS}
+    amounts = {"list_cost_usd": Decimal("3.3"), "list_unit_cost_usd": Decimal("3.3")}
+    unit = {"unit": "credits", "quantity": Decimal("1.5"), "unit_rate_key": "u1"}
+    return act(key, **none, **lists, **amounts, **unit)
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
@@ -93,6 +102,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     price_status="reported", cost_policy="trust_reported"),
                 act("bad3", list_output_cost_usd=Decimal("0.009")),
                 unpriced("ccc4"),
+                credits("ddd5"),
             ],
             "core.dim_rates": [
                 rate | known | {"model_name": "gpt-x", "model_id": "openai/gpt-x",
@@ -104,6 +114,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ],
             "core.dim_prices": [
                 {"price_version_key": "v1", "service_tier": "standard", "snapshot_id": "sha-1"}
+            ],
+            "core.dim_unit_rates": [
+                {"unit_rate_key": "u1", "unit": "credits", "rate_origin": "contract",
+                 "rate_usd_per_unit": Decimal("2.2")}
             ],
             "core.dim_price_rules": [
                 {"rule_id": "five-off", "side": "buy", "rule_kind": "discount",
@@ -165,6 +179,12 @@ def test_the_lines_sum_to_the_list_cost_exactly(home: Path) -> None:
     for line in said["lines"]:
         assert line["quantity"] * Decimal(line["rate_usd"]) == Decimal(line["cost_usd"])
         assert line["adds_up"] is True
+
+
+def test_a_unit_that_is_no_token_shows_its_own_rate(home: Path) -> None:
+    lines = [" ".join(line.split()) for line in explain(home, "ddd5").output.splitlines()]
+    assert "credits 1.5 x 2.2 = 3.3" in lines
+    assert "rate_origin contract" in lines
 
 
 def test_a_claim_that_is_taken_says_why(home: Path) -> None:

@@ -23,6 +23,7 @@ with usage_events as (
         and price_status <> 'not_charged'
         and list_cost_usd is not null
         and total_tokens > 0
+        and price_version_key is not null
 ),
 
 prices as (
