@@ -5,7 +5,8 @@ with charges as (
         charged_on,
         sum(billed_cost_usd) as charged_usd
     from {{ ref('fct_charges') }}
-    where charge_kind = 'billed_unmetered'
+    -- Of the bill, whether a declared charge explains the line or not.
+    where source is not null
     group by
         provider,
         charged_on
