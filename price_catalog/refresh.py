@@ -24,6 +24,7 @@ from dlt.sources.helpers import requests
 
 from price_catalog.guards import Past, decide
 from price_catalog.landing import DESCRIPTIONS, SCHEMAS, Snapshot, confirmed_row, table_of
+from price_catalog.opinions import opinions_resource
 from price_catalog.parse import PriceFileError
 from price_catalog.unit_rates import unit_rates_resource
 
@@ -127,7 +128,11 @@ def price_catalog_source(
             schema_contract={"tables": "evolve", "columns": "evolve", "data_type": "freeze"},
         )
 
-    return [*(resource(name) for name in SCHEMAS), unit_rates_resource(observed_at=observed_at)]
+    return [
+        *(resource(name) for name in SCHEMAS),
+        unit_rates_resource(observed_at=observed_at),
+        opinions_resource(observed_at=observed_at),
+    ]
 
 
 _NO_OPINIONS: Mapping[str, Decimal] = {}

@@ -12,6 +12,11 @@ newest_file as (
     from files
 ),
 
+newest_opinions as (
+    select max(load_id) as opinions_load_id
+    from {{ ref('stg_price_catalog__opinions') }}
+),
+
 -- A price that a person accepts was in the file before.
 accepted as (
     select
@@ -37,6 +42,7 @@ select
     concat_ws(
         ' ',
         newest_file.price_load_id,
+        newest_opinions.opinions_load_id,
         case
             when accepted.approvals_count > 0
                 then concat(
@@ -48,5 +54,6 @@ select
         unit_offers.unit_offers_version
     ) as price_inputs_version
 from newest_file
+cross join newest_opinions
 cross join accepted
 cross join unit_offers

@@ -1,101 +1,105 @@
--- one row per model and unbroken time in which all its rates were the same
+-- one row per model and range of time in which all its rates were the same: as observed, and as a second source remembers
 {{ config(materialized='table') }}
 
-with runs as (
-    select * from {{ ref('int_prices__rate_runs') }}
+with observed as (
+    select * from {{ ref('int_prices__observed_versions') }}
 ),
 
-files as (
-    select * from {{ ref('int_prices__files') }}
+history as (
+    select * from {{ ref('int_prices__history') }}
 ),
 
-files_at as (
-    select
-        catalogue,
-        observed_at,
-        max(snapshot_id) as snapshot_id
-    from files
-    group by catalogue, observed_at
-),
-
-boundaries as (
-    select catalogue, price_key, observed_at from runs
-    union
-    select catalogue, price_key, superseded_at as observed_at
-    from runs
-    where superseded_at is not null
-),
-
-segments as (
+-- What a second source remembers of the time before the first observation.
+remembered as (
     select
         catalogue,
         price_key,
-        observed_at,
-        lead(observed_at) over (
-            partition by catalogue, price_key order by observed_at
-        ) as next_observed_at
-    from boundaries
+        provider,
+        model_name,
+        max(snapshot_id) as snapshot_id,
+        max(case when is_taken then 1 else 0 end) as has_rates,
+        max(case when is_last then 1 else 0 end) as is_last,
+        valid_from_at,
+        valid_to_at,
+        first_observed_at,
+        max(observed_at) as observed_at
+    from history
+    group by
+        catalogue, price_key, provider, model_name, valid_from_at, valid_to_at, first_observed_at
 ),
 
--- A model that three files in a row lack has no price from then on.
-listed as (
+-- Where the last remembered period says what the catalogue says, the catalogue's first version began with it.
+begins as (
     select
-        segments.catalogue,
-        segments.price_key,
-        listings.provider,
-        listings.model_name,
-        segments.observed_at,
-        segments.next_observed_at,
-        row_number() over (
-            partition by segments.price_key order by segments.observed_at
-        ) as version_number
-    from segments
-    inner join runs as listings
-        on segments.catalogue = listings.catalogue
-        and segments.price_key = listings.price_key
-        and listings.rate_key = 'listing'
-        and segments.observed_at >= listings.observed_at
-        and (listings.superseded_at is null or segments.observed_at < listings.superseded_at)
+        price_key,
+        max(case when has_rates = 1 then valid_to_at else valid_from_at end) as begins_at
+    from remembered
+    where is_last = 1
+    group by price_key
 ),
 
--- What ended with the version before: a rate that changed or was taken away. A rate only added changes no other.
-changes as (
+timed as (
+    select
+        observed.catalogue,
+        observed.price_key,
+        observed.provider,
+        observed.model_name,
+        observed.snapshot_id,
+        'observed' as known_by,
+        observed.rates_ended_count,
+        -- What was valid before the first observation is else not known: its rates are used, and flagged on each event.
+        case
+            when observed.observed_number = 1
+                then coalesce(begins.begins_at, timestamp '1970-01-01 00:00:00')
+            else observed.observed_at
+        end as valid_from_at,
+        observed.next_observed_at as valid_to_at,
+        observed.observed_at,
+        observed.observed_at as rates_at
+    from observed
+    left join begins
+        on observed.price_key = begins.price_key
+    union all
     select
         catalogue,
         price_key,
-        superseded_at as observed_at,
-        count(*) as rates_ended_count
-    from runs
-    where superseded_at is not null
-        and rate_key <> 'listing'
-    group by catalogue, price_key, superseded_at
+        provider,
+        model_name,
+        snapshot_id,
+        'second_source' as known_by,
+        1 as rates_ended_count,
+        valid_from_at,
+        valid_to_at,
+        observed_at,
+        first_observed_at as rates_at
+    from remembered
+    where has_rates = 1
+),
+
+numbered as (
+    select
+        *,
+        row_number() over (partition by price_key order by valid_from_at) as version_number
+    from timed
 )
 
 select
-    {{ hash_key(['listed.price_key', 'listed.observed_at', 'files_at.snapshot_id']) }} as price_version_key,
-    listed.price_key,
-    listed.provider,
-    listed.model_name,
-    listed.catalogue,
-    files_at.snapshot_id,
-    listed.version_number,
+    {{ hash_key(['price_key', 'valid_from_at', 'observed_at', 'snapshot_id']) }} as price_version_key,
+    price_key,
+    provider,
+    model_name,
+    catalogue,
+    snapshot_id,
+    version_number,
+    known_by,
     case
-        when listed.version_number = 1 or changes.rates_ended_count is null then 'addition'
+        when version_number = 1 or (rates_ended_count = 0 and known_by = 'observed' and valid_from_at = observed_at)
+            then 'addition'
         else 'price_change'
     end as change_kind,
-    -- What was valid before the first observation is not known: its rates are used, and flagged on each event.
-    case
-        when listed.version_number = 1 then timestamp '1970-01-01 00:00:00'
-        else listed.observed_at
-    end as valid_from_at,
-    listed.next_observed_at as valid_to_at,
-    listed.observed_at,
-    cast(null as timestamp) as superseded_at
-from listed
-inner join files_at
-    on listed.catalogue = files_at.catalogue
-    and listed.observed_at = files_at.observed_at
-left join changes
-    on listed.catalogue = changes.catalogue
-    and listed.price_key = changes.price_key
-    and listed.observed_at = changes.observed_at
+    valid_from_at,
+    valid_to_at,
+    observed_at,
+    cast(null as timestamp) as superseded_at,
+    rates_at
+from numbered
