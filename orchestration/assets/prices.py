@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -18,6 +19,11 @@ from price_catalog.past import Waiting, read_past, waiting
 from price_catalog.refresh import BASE, price_catalog_source
 
 SNAPSHOTS_KEY = dg.AssetKey(["raw", "price_catalog", "snapshots"])
+EXPORT_KEY = dg.AssetKey(["published", "price_catalog"])
+_EXPORTED = """
+    select * from core.dim_prices
+    order by price_key, valid_from_at, service_tier, more_than_input_tokens, week_minute_from
+"""
 _USED = "select model_id from core.dim_models where is_in_use"
 
 
@@ -70,6 +76,43 @@ def price_assets(environ: Mapping[str, str]) -> dg.AssetsDefinition:
         yield _check("no_used_price_waits_for_review", rates)
 
     return load
+
+
+def export_asset(
+    *, published: dg.AssetKey, condition: dg.AutomationCondition | None
+) -> dg.AssetsDefinition:
+    """The dated price catalogue as one Parquet file: a product of its own."""
+
+    @dg.asset(
+        key=EXPORT_KEY,
+        deps=[published],
+        group_name="published",
+        kinds={"parquet"},
+        owners=["team:data-platform"],
+        automation_condition=condition,
+        description="exports/price_catalog.parquet: every price version with its source, "
+        "validity, when it was observed and what kind of change it was.",
+    )
+    def export() -> dg.MaterializeResult:
+        path = settings.home() / "exports" / "price_catalog.parquet"
+        rows = export_prices(settings.marts_path(), to=path)
+        return dg.MaterializeResult(
+            metadata={"path": dg.MetadataValue.path(str(path)), "dagster/row_count": rows}
+        )
+
+    return export
+
+
+def export_prices(marts: Path, *, to: Path) -> int:
+    """Writes the prices beside the last export and renames them into place; how many rows."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    fresh = to.with_suffix(".part")
+    with published_marts(marts) as connection:
+        target = str(fresh).replace("'", "''")
+        copied = connection.execute(f"copy ({_EXPORTED}) to '{target}' (format parquet)")
+        [[rows]] = copied.fetchall()
+    fresh.replace(to)
+    return int(rows)
 
 
 def _check(name: str, found: list[Waiting]) -> dg.AssetCheckResult:

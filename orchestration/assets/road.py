@@ -68,6 +68,7 @@ def all_assets(config: Config, *, project: DbtProject) -> list[Any]:
         prices.price_assets(os.environ),
         built,
         marts,
+        prices.export_asset(published=dg.AssetKey(MARTS_KEY), condition=condition),
         *outbound,
         governance.mirror_assets(condition=condition),
         ops_models,

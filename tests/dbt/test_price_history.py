@@ -63,8 +63,12 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckD
     ]
     with duckdb.connect(str(warehouse_path(home))) as connection:
         make_upstream(connection, events, [])
-    build(home, select=PRICE_MODELS)
+        connection.execute(
+            "create table staging.stg_run__current_pass as select timestamp '2026-11-21' as as_of"
+        )
+    build(home, select=[*PRICE_MODELS, "fct_price_disputes"])
     with duckdb.connect(str(warehouse_path(home))) as connection:
+        connection.execute(f"attach '{home / 'marts_build.duckdb'}' as marts (read_only)")
         yield connection
 
 
@@ -120,3 +124,17 @@ def test_the_bundled_history_remembers_dated_starts_and_sizes() -> None:
     assert sonnet["input", 200_000] == Decimal("0.000006")
     assert sonnet["output", 200_000] == Decimal("0.0000225")
     assert sum(row.valid_from_on is not None for row in opinions) > 100
+
+
+def test_where_two_sources_differ_today_both_rates_are_told(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    rows = rows_of(warehouse, "select * from marts.trust.fct_price_disputes")
+    assert {
+        row["model_name"]: (row["catalogue_usd_per_unit"], row["second_source_usd_per_unit"])
+        for row in rows
+        if row["meter"] == "input"
+    } == {
+        "claude-opus-4-6": (Decimal("0.000006"), Decimal("0.000005")),
+        "claude-sonnet-4-6": (Decimal("0.000004"), Decimal("0.000003")),
+    }

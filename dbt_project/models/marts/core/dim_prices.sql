@@ -1,11 +1,16 @@
 -- one row per price version, service tier, size band and band of the week
 with prices as (
     select * from {{ ref('price_resolved') }}
+),
+
+versions as (
+    select price_version_key, known_by, catalogue
+    from {{ ref('int_prices__versions') }}
 )
 
 select
     price_key,
-    price_version_key,
+    prices.price_version_key,
     provider,
     model_name,
     service_tier,
@@ -14,6 +19,8 @@ select
     week_minute_from,
     week_minute_to,
     change_kind,
+    versions.known_by,
+    versions.catalogue,
     snapshot_id,
 
     r_input as input_usd_per_unit,
@@ -48,3 +55,5 @@ select
     valid_to_at,
     observed_at
 from prices
+inner join versions
+    on prices.price_version_key = versions.price_version_key
