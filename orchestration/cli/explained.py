@@ -36,6 +36,7 @@ _UNPRICED = """
     select * exclude (usage_on, source_instance, provider, model_name, price_status)
     from trust.fct_unpriced_usage
     where usage_on = ? and source_instance = ? and model_name = ? and price_status = ?
+        and unit is not distinct from ?
     limit 1
 """
 # The rates an act was priced with: the join of int_usage__rated, with the act's own provider name
@@ -242,8 +243,10 @@ def _unpriced(connection: duckdb.DuckDBPyConnection, row: Row, rates: Row) -> Ro
         return {}
     name = row["model_served"] or row["model_requested"] or ""
     status, source = row["price_status"], row["source_instance"]
-    listed = _first(connection, _UNPRICED, row["usage_on"], source, name, status)
-    totals = {"requests_count", "total_input_tokens", "total_output_tokens", "total_tokens"}
+    unit = None if row["total_tokens"] else row["unit"]
+    listed = _first(connection, _UNPRICED, row["usage_on"], source, name, status, unit)
+    totals = {"requests_count", "quantity"}
+    totals |= {"total_input_tokens", "total_output_tokens", "total_tokens"}
     return {
         "reason": status,
         **{k: v for k, v in listed.items() if k not in totals and not k.endswith("_usd")},

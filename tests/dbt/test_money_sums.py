@@ -33,6 +33,9 @@ _UPSTREAM = """
         select 1::bigint as pass_id, timestamp '2026-10-03' as as_of;
     create table intermediate.int_usage__touched_days (
         usage_on date, reason varchar, pass_id bigint);
+    create table intermediate.int_prices__name_candidates (
+        provider varchar, model_name varchar, candidate_models varchar,
+        target_provider varchar, target_model varchar);
     create table intermediate.int_org__nodes as select * from (values
         ('owner', 'nobody', 'unattributed'), ('customer', 'stranger', 'unattributed')
     ) as given (tree, entity_key, entity_type);

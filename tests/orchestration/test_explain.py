@@ -136,7 +136,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "trust.fct_unpriced_usage": [
                 {"usage_on": date(2026, 11, 22), "source_instance": "proxy", "provider": "openai",
                  "model_name": "gpt-unheard", "price_status": "unmatched_model",
-                 "likely_reason": "map it under model_aliases"}
+                 "likely_reason": "map it under model_aliases",
+                 "suggested_config": "- {provider: openai}"}
             ],
         },
     )  # fmt: skip
@@ -202,6 +203,7 @@ def test_no_price_has_a_reason_an_estimate_and_a_remedy(home: Path) -> None:
     assert said["cost"]["effective_cost_usd"] == "unknown"
     assert said["unpriced"]["reason"] == "unmatched_model"
     assert said["unpriced"]["likely_reason"] == "map it under model_aliases"
+    assert said["unpriced"]["suggested_config"] == "- {provider: openai}"
     assert Decimal(said["unpriced"]["estimated_cost_usd"]) == Decimal("0.05")
     assert said["lines"] == []
 
