@@ -19,7 +19,7 @@ from price_catalog.past import Waiting, read_past, waiting
 from price_catalog.refresh import BASE, price_catalog_source
 
 SNAPSHOTS_KEY = dg.AssetKey(["raw", "price_catalog", "snapshots"])
-EXPORT_KEY = dg.AssetKey(["published", "price_catalog"])
+EXPORT_KEY = dg.AssetKey(["exports", "price_catalog"])
 _EXPORTED = """
     select * from core.dim_prices
     order by price_key, valid_from_at, service_tier, more_than_input_tokens, week_minute_from
