@@ -51,6 +51,8 @@ select
     summed.unit,
     summed.price_status,
     case
+        when summed.unit = 'unmapped'
+            then 'No meter knows what this measure counts: say it under meters of the source in sources.yaml.'
         when summed.price_status = 'no_rate_for_meter' and summed.unit is not null
             then concat(
                 'No rate of the unit ', summed.unit, ' is known for it in US dollars on that day. Declare yours under overrides'
