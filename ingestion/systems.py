@@ -24,6 +24,7 @@ from ingestion import (
     openai_bill,
     openrouter,
     portkey,
+    revenue,
     sap_joule,
     snowflake_cortex,
 )
@@ -68,6 +69,8 @@ SYSTEMS: dict[str, System] = {
         openrouter.OpenRouterSource, openrouter.openrouter_source, openrouter.CONTRACTS
     ),
     "portkey": System(portkey.PortkeySource, portkey.portkey_source, portkey.CONTRACTS),
+    # What we are paid, not what we pay: the other side of margin.
+    "revenue": System(revenue.RevenueSource, revenue.revenue_source, revenue.CONTRACTS),
     "sap_joule": System(sap_joule.SapJouleSource, sap_joule.sap_joule_source, sap_joule.CONTRACTS),
     "snowflake_cortex": System(
         snowflake_cortex.SnowflakeCortexSource,

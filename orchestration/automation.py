@@ -46,6 +46,7 @@ CADENCES: dict[str, Cadence] = {
     "openai_bill": _daily(3),
     "openrouter": _hourly(9),
     "portkey": _hourly(12),
+    "revenue": _daily(43),
     "sap_joule": _daily(57),
     "snowflake_cortex": _hourly(42),
 }

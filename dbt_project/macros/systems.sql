@@ -38,6 +38,7 @@
             'usage': ['activity', 'analytics', 'generations'],
         },
         'portkey': {'resources': ['log_exports', 'analytics_cost', 'keys'], 'usage': ['log_exports']},
+        'revenue': {'resources': ['lines'], 'usage': []},
         'sap_joule': {
             'resources': ['monthly_usage', 'monthly_cost', 'cloud_credits', 'daily_usage'],
             'usage': ['monthly_usage', 'monthly_cost'],

@@ -1,200 +1,28 @@
-"""Charges, commitments, currencies and the monthly overview, against figures worked out by hand."""
+"""Charges, commitments, currencies, revenue and months as a whole, worked out by hand."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 import pytest
-from staged_warehouse import build
+from charges_world import charged_warehouse
 
-from ingestion.config_loader import load_config
-from ingestion.config_tables import config_source
-from ingestion.pipeline import pipeline_for, run_source, warehouse_path
+from ingestion.pipeline import warehouse_path
 
-AS_OF = datetime(2026, 11, 3, 12)  # noqa: DTZ001 (the warehouse stores naive UTC)
-MODELS = [
-    "stg_config__versions",
-    "stg_config__entities",
-    "stg_config__owned_providers",
-    "stg_config__charges",
-    "stg_config__commitments",
-    "stg_config__charge_shares",
-    "stg_config__fx_rates",
-    "path:models/intermediate/charges",
-    "fct_charges",
-    "fct_charge_allocations",
-    "fct_spend_monthly",
-    "assert_charge_allocations_sum_to_their_line",
-    "assert_the_monthly_overview_is_the_bill",
-]
-FILES = {
-    "entities": """\
-entities:
-  - {id: acme, type: organisation}
-  - {id: team-a, type: team, parent: acme}
-  - {id: team-b, type: team, parent: acme}
-  - {id: team-c, type: team, parent: acme}
-  - {id: ada, type: user, parent: team-a}
-  - {id: alan, type: user, parent: team-a}
-  - {id: bob, type: user, parent: team-b}
-""",
-    "customers": "customers: [{id: cust-x}, {id: cust-y}]\n",
-    "features": "features: [{id: chat}]\n",
-    "sources": "sources: [{id: openai-bill, system: openai_bill, admin_key_env: A}]\n",
-    "charges": """\
-charges:
-  - {id: seats, kind: seats, provider: tool, count: 25, unit_amount: 30.00, period: month,
-     valid_from_on: 2026-09-01, valid_to_on: 2026-10-01, allocation: by_headcount}
-  - {id: thirds, kind: platform_fee, provider: trio, amount: 100.00, period: once,
-     valid_from_on: 2026-10-05, allocation: by_usage}
-  - {id: shared, kind: platform_fee, provider: nobody, amount: 10.00, period: once,
-     valid_from_on: 2026-08-05, allocation: fixed_shares,
-     shares: [{entity: team-a, share: 0.7}, {entity: team-b, share: 0.3}]}
-  - {id: euro, kind: subscription, provider: tool, amount: 100.00, currency: EUR, period: day,
-     valid_from_on: 2026-09-30, valid_to_on: 2026-10-02}
-  - {id: euro-month, kind: subscription, provider: langfuse, amount: 199.00, currency: EUR,
-     period: month, valid_from_on: 2026-09-01, valid_to_on: 2026-10-01}
-  - {id: pound, kind: platform_fee, provider: tool, amount: 5, currency: GBP, period: once,
-     valid_from_on: 2026-10-09}
-  - {id: cut, kind: subscription, provider: tool, amount: 31, period: month,
-     valid_from_on: 2026-10-30}
-  - {id: first-credits, kind: prepaid_purchase, provider: wallet, amount: 50, period: once,
-     valid_from_on: 2026-10-01}
-  - {id: more-credits, kind: prepaid_purchase, provider: wallet, amount: 20, period: once,
-     valid_from_on: 2026-10-04}
-  - {id: chat-seats, kind: seats, provider: openai, count: 20, unit_amount: 25, period: month,
-     valid_from_on: 2026-10-01, bill_line: Business seats, allocation: by_headcount}
-  - {id: ghost, kind: subscription, provider: openai, amount: 31, period: month,
-     valid_from_on: 2026-10-01}
-commitments:
-  - {id: promise, kind: min_spend, provider: acmeai, amount: 10000, period: quarter,
-     valid_from_on: 2026-07-01, valid_to_on: 2027-01-01}
-  - {id: drawn, kind: drawdown, provider: cloud, amount: 100, overage_ratio: 0.25,
-     valid_from_on: 2026-09-01, valid_to_on: 2026-10-01}
-  - {id: lost, kind: drawdown, provider: mill, amount: 100,
-     valid_from_on: 2026-09-01, valid_to_on: 2026-10-01}
-  - {id: units, kind: ptu_hourly, provider: azure, amount: 2.50, count: 4,
-     valid_from_on: 2026-10-01, valid_to_on: 2026-10-03, customer_allocation: by_usage}
-""",
-    "fx": """\
-fx_rates:
-  - {currency: EUR, valid_from_on: 2026-01-01, usd_per_unit: 1.08}
-  - {currency: EUR, valid_from_on: 2026-10-01, usd_per_unit: 1.10}
-  - {currency: GBP, valid_from_on: 2026-11-01, usd_per_unit: 1.30}
-""",
-}
-# provider, day, owner, customer, feature, dollars metered
-USED = [
-    ("acmeai", "2026-07-15", "ada", "cust-x", None, "7000"),
-    ("acmeai", "2026-09-30", "ada", "cust-x", None, "412.33"),
-    ("acmeai", "2026-10-01", "ada", "cust-x", None, "999"),
-    ("cloud", "2026-09-10", "ada", "cust-x", None, "60"),
-    ("cloud", "2026-09-20", "ada", "cust-x", None, "70"),
-    ("mill", "2026-09-20", "ada", "cust-x", None, "40"),
-    ("wallet", "2026-10-01", "ada", "cust-x", None, "30"),
-    ("wallet", "2026-10-02", "ada", "cust-x", None, "30"),
-    ("wallet", "2026-10-05", "ada", "cust-x", None, "5"),
-    ("trio", "2026-10-07", "team-a", "cust-x", None, "5"),
-    ("trio", "2026-10-07", "team-b", "cust-x", None, "5"),
-    ("trio", "2026-10-08", "team-c", "cust-x", None, "5"),
-    ("azure", "2026-10-01", "ada", "cust-x", "chat", "30"),
-    ("azure", "2026-10-02", "bob", "cust-y", None, "10"),
-    ("openai", "2026-10-01", "ada", "cust-x", None, "1.25"),
-    ("openai", "2026-11-02", "ada", "cust-x", None, "2.5"),
-]
-# day, line, meter, is of model use, dollars billed
-BILLED = [
-    ("2026-10-01", "m, input", "input", True, "1.75"),
-    ("2026-10-01", "Business seats", "seats", False, "500"),
-    ("2026-10-02", "Tax", "tax", False, "3"),
-    ("2026-11-01", "Business seats", "seats", False, "520"),
-    ("2026-11-02", "m, input", "input", True, "2.5"),
-]
 Row = tuple[Any, ...]
 
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The declarations loaded, what was metered and billed made by hand, charges built by dbt."""
+    """The world of `charges_world`, built once."""
     home: Path = tmp_path_factory.mktemp("home")
-    folder = tmp_path_factory.mktemp("config")
-    for name, text in FILES.items():
-        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
-    config = load_config(folder)
-    source = config_source(config, extracted_at=AS_OF.replace(tzinfo=UTC))
-    run_source(pipeline_for("config", instance=None, home=home), source)
-    with duckdb.connect(str(warehouse_path(home))) as connection:
-        connection.execute(f"attach '{home / 'marts_build.duckdb'}' as marts")
-        for schema in ("staging", "intermediate", "marts.spend"):
-            connection.execute(f"create schema {schema}")
-        connection.execute(
-            "create table staging.stg_run__current_pass as select 1 as pass_id, ? as as_of", [AS_OF]
-        )
-        make_tree(connection, [(n.id, n.tree, n.type, n.parents) for n in config.nodes])
-        make_use(connection)
-    build(home, select=MODELS)
+    charged_warehouse(home, tmp_path_factory.mktemp("config"))
     with duckdb.connect(str(warehouse_path(home))) as connection:
         connection.execute(f"attach '{home / 'marts_build.duckdb'}' as marts (read_only)")
         yield connection
-
-
-def make_tree(connection: duckdb.DuckDBPyConnection, nodes: list[Any]) -> None:
-    """Every node below each of its ancestors, for all time: this world has no moves."""
-    above = {name: parents[0].parent if parents else None for name, _, _, parents in nodes}
-    expanded = []
-    for name, tree, _, _ in nodes:
-        ancestor, depth = name, 0
-        while ancestor is not None:
-            expanded.append((name, ancestor, tree, depth))
-            ancestor, depth = above[ancestor], depth + 1
-    connection.execute(
-        "create table intermediate.int_org__nodes (entity_key text, tree text, entity_type text)"
-    )
-    connection.executemany(
-        "insert into intermediate.int_org__nodes values (?, ?, ?)", [node[:3] for node in nodes]
-    )
-    connection.execute(
-        """create table intermediate.int_org__expanded (entity_key text, ancestor_key text,
-        tree text, depth integer, valid_from_at timestamp default '1900-01-01',
-        valid_to_at timestamp default '9999-12-31')"""
-    )
-    connection.executemany(
-        """insert into intermediate.int_org__expanded (entity_key, ancestor_key, tree, depth)
-        values (?, ?, ?, ?)""",
-        expanded,
-    )
-
-
-def make_use(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.register("used", table(USED, "provider day entity_key customer_key feature_key usd"))
-    connection.execute(
-        """create table marts.spend.fct_spend_daily as
-        select provider, cast(day as date) as usage_on, entity_key, customer_key, feature_key,
-            cast(usd as decimal(38, 15)) as effective_cost_usd,
-            cast(0 as decimal(38, 15)) as estimated_cost_usd
-        from used"""
-    )
-    connection.execute(
-        """create table intermediate.int_bills__metered as
-        select provider, usage_on, sum(effective_cost_usd) as metered_cost_usd
-        from marts.spend.fct_spend_daily group by provider, usage_on"""
-    )
-    connection.register("billed", table(BILLED, "day line_item meter is_metered_kind usd"))
-    connection.execute(
-        """create table intermediate.int_bills__lines as
-        select 'openai_bill' as source, 'openai-bill' as source_instance, 'openai' as provider,
-            cast(day as date) as billed_on, line_item, meter, is_metered_kind,
-            true as is_authoritative, cast(usd as decimal(38, 15)) as billed_cost_usd
-        from billed"""
-    )
-
-
-def table(rows: list[Row], names: str) -> pa.Table:
-    return pa.table(dict(zip(names.split(), map(list, zip(*rows, strict=True)), strict=True)))
 
 
 def lines(warehouse: duckdb.DuckDBPyConnection, charge: str) -> list[Row]:
@@ -382,3 +210,52 @@ def overview(warehouse: duckdb.DuckDBPyConnection, provider: str, month: str) ->
         [provider, month],
     ).fetchall()
     return found
+
+
+def earned(warehouse: duckdb.DuckDBPyConnection, customer: str) -> dict[Any, Any]:
+    """Dollars earned from a customer, by day and feature."""
+    found = warehouse.execute(
+        """select revenue_on, feature_key, revenue_usd
+        from intermediate.int_margin__revenue_daily where customer_key = ? order by 1, 2""",
+        [customer],
+    ).fetchall()
+    return {(day, feature): dollars for day, feature, dollars in found}
+
+
+def test_revenue_is_spread_over_the_days_of_its_period(warehouse: Any) -> None:
+    found = earned(warehouse, "cust-x")
+    chat = {day: dollars for (day, feature), dollars in found.items() if feature == "chat"}
+    # 310.00 over 31 days of October.
+    assert (len(chat), set(chat.values())) == (31, {usd("10")})
+    plain = [dollars for (_, feature), dollars in found.items() if feature is None]
+    # 100.00 over the last two days of October and the first of November.
+    assert plain == [
+        usd("33.333333333333333"), usd("33.333333333333333"), usd("33.333333333333334"),
+    ]  # fmt: skip
+
+
+def test_revenue_takes_the_rate_of_its_day_and_credits_count(warehouse: Any) -> None:
+    # 200 euros over two days, at 1.08 and at 1.10.
+    assert earned(warehouse, "cust-y") == {
+        (on("2026-09-30"), None): usd("108"),
+        (on("2026-10-01"), None): usd("110"),
+        (on("2026-10-05"), None): usd("-2.5"),
+    }
+
+
+def test_revenue_of_a_customer_nobody_declared_is_unattributed(warehouse: Any) -> None:
+    assert earned(warehouse, "customers-unattributed") == {(on("2026-10-05"), None): usd("7")}
+
+
+def test_customers_bear_their_part_of_shared_costs_and_the_rest_is_internal(warehouse: Any) -> None:
+    found = warehouse.execute(
+        """select customer_key, feature_key, shared_cost_usd
+        from intermediate.int_margin__shared_costs_daily
+        where charged_on = date '2026-10-02' order by 1"""
+    ).fetchall()
+    # 240 of capacity, three to one; a tax of 3.
+    assert found == [
+        ("cust-x", "chat", usd("180")),
+        ("cust-y", None, usd("60")),
+        ("customers-internal", None, usd("3")),
+    ]

@@ -31,7 +31,8 @@ lines as (
         provider,
         cast(null as {{ dbt.type_string() }}) as model_id,
         {{ money('0') }} as list_cost_usd,
-        billed_cost_usd as effective_cost_usd,
+        -- Of a line without a rate of exchange no dollars are known: it is in no total.
+        coalesce(effective_cost_usd, 0) as effective_cost_usd,
         {{ money('0') }} as estimated_cost_usd,
         {{ money('0') }} as charged_usd,
         cast(0 as bigint) as requests_count,
