@@ -70,6 +70,10 @@ create table staging.stg_config__sources as select * from (values
     ('trusting', 'trust_reported', null::varchar, null::varchar),
             ('repricing', 'reprice', null, null)
 ) as given (source_instance, cost_policy, covered_by, covered_keys_json);
+create table intermediate.int_prices__unit_rates (
+    source_instance varchar, provider varchar, model_name varchar, service_tier varchar,
+    unit varchar, unit_rate_key varchar, rate_usd_per_unit decimal(18, 15),
+    estimate_usd_per_unit decimal(18, 15), valid_from_at timestamp, valid_to_at timestamp);
 create table staging.stg_decisions__repricings (
     repricing_id varchar, from_at timestamp, to_at timestamp, as_known_at timestamp,
     price_key varchar, is_undone boolean, applied_at timestamp, applied_by varchar);

@@ -89,6 +89,8 @@ matched as (
 select
     matched.*,
     names_numbered.name_number,
+    {{ kinds_mask('matched.r_{kind} is null') }} as missing_mask,
+    {{ kinds_mask('matched.is_fallback_{kind}') }} as fallback_mask,
     coalesce(
         of_provider.estimate_input_usd_per_unit, of_any.estimate_input_usd_per_unit
     ) as estimate_input_usd_per_unit,

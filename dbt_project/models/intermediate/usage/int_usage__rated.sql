@@ -1,7 +1,10 @@
 -- one row per act, with the rates of its moment multiplied in: dated range joins, no window and no aggregate, so that day
 -- filters reach the events below
 with usage_events as (
-    select * from {{ ref('int_usage__attributed') }}
+    select
+        *,
+        {{ kinds_mask('coalesce({kind}_tokens, 0) <> 0') }} as used_mask
+    from {{ ref('int_usage__attributed') }}
 ),
 
 rates as (
@@ -59,34 +62,11 @@ select
     {{ money(slot_count('unit') ~ ' * unit_rates.estimate_usd_per_unit') }} as estimated_unit_usd,
 
     -- A used bucket without a rate: there is no price, whatever the other buckets cost.
-    (coalesce(usage_events.input_tokens, 0) <> 0 and rates.r_input is null)
-    or (coalesce(usage_events.cache_read_tokens, 0) <> 0 and rates.r_cache_read is null)
-    or (coalesce(usage_events.cache_write_5m_tokens, 0) <> 0 and rates.r_cache_write_5m is null)
-    or (coalesce(usage_events.cache_write_30m_tokens, 0) <> 0 and rates.r_cache_write_30m is null)
-    or (coalesce(usage_events.cache_write_1h_tokens, 0) <> 0 and rates.r_cache_write_1h is null)
-    or (coalesce(usage_events.cache_write_12h_tokens, 0) <> 0 and rates.r_cache_write_12h is null)
-    or (coalesce(usage_events.output_tokens, 0) <> 0 and rates.r_output is null)
-    or (coalesce(usage_events.reasoning_tokens, 0) <> 0 and rates.r_reasoning is null)
-    or (coalesce(usage_events.audio_input_tokens, 0) <> 0 and rates.r_audio_input is null)
-    or (coalesce(usage_events.audio_output_tokens, 0) <> 0 and rates.r_audio_output is null)
-    or (coalesce(usage_events.image_input_tokens, 0) <> 0 and rates.r_image_input is null)
-    or (coalesce(usage_events.image_output_tokens, 0) <> 0 and rates.r_image_output is null) as lacks_a_rate,
-
+    coalesce((usage_events.used_mask & rates.missing_mask) <> 0, true) as lacks_a_rate,
     -- Rates of a tier that is not known are stood in for by the standard ones.
     not {{ is_known_tier('usage_events.service_tier') }}
     or (rates.r_request <> 0 and rates.is_fallback_request)
-    or (usage_events.input_tokens <> 0 and rates.is_fallback_input)
-    or (usage_events.cache_read_tokens <> 0 and rates.is_fallback_cache_read)
-    or (usage_events.cache_write_5m_tokens <> 0 and rates.is_fallback_cache_write_5m)
-    or (usage_events.cache_write_30m_tokens <> 0 and rates.is_fallback_cache_write_30m)
-    or (usage_events.cache_write_1h_tokens <> 0 and rates.is_fallback_cache_write_1h)
-    or (usage_events.cache_write_12h_tokens <> 0 and rates.is_fallback_cache_write_12h)
-    or (usage_events.output_tokens <> 0 and rates.is_fallback_output)
-    or (usage_events.reasoning_tokens <> 0 and rates.is_fallback_reasoning)
-    or (usage_events.audio_input_tokens <> 0 and rates.is_fallback_audio_input)
-    or (usage_events.audio_output_tokens <> 0 and rates.is_fallback_audio_output)
-    or (usage_events.image_input_tokens <> 0 and rates.is_fallback_image_input)
-    or (usage_events.image_output_tokens <> 0 and rates.is_fallback_image_output) as has_fallback_rate
+    or (usage_events.used_mask & rates.fallback_mask) <> 0 as has_fallback_rate
 from usage_events
 left join rates
     on coalesce(usage_events.provider, '') = rates.provider
