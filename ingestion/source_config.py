@@ -1,5 +1,6 @@
 """What every entry of `config/sources.yaml` may say, whatever its system."""
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -28,6 +29,8 @@ class SourceConfig(Declared):
     # Providers whose bill this source is the one authority for: what they bill beyond what was
     # metered becomes charges. One source owns a provider.
     owns: tuple[Text, ...] = ()
+    # Where what it reports differs by more than this share from our own rates, the day is flagged.
+    cost_tolerance: Annotated[Decimal, Field(ge=0, le=1, decimal_places=6)] = Decimal("0.02")
     # Data last read so long ago is old: limits that depend on it are held.
     stale_after_hours: Annotated[int, Field(ge=1, le=24 * 31)] = 6
     entity_from: tuple[OwnerField, ...] = ("raw_agent", "raw_user", "raw_team", "raw_key_alias")

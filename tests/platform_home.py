@@ -226,10 +226,8 @@ def demo_config(to: Path, *, budgets: str) -> Path:
     rules = yaml.safe_load((to / "identities.yaml").read_text(encoding="utf-8"))["identities"]
     named = [rule for rule in rules if rule.get("source", "*") in ("*", *READ)]
     _write_list(to / "identities.yaml", "identities", named)
-    # A charge that a bill explains needs the bill's source.
-    charges = yaml.safe_load((to / "charges.yaml").read_text(encoding="utf-8"))
-    charges["charges"] = [each for each in charges["charges"] if "bill_line" not in each]
-    (to / "charges.yaml").write_text(yaml.safe_dump(charges), encoding="utf-8")
+    # Charges stand beside usage and explain bills that are not read here.
+    (to / "charges.yaml").unlink()
     return to
 
 

@@ -1,25 +1,25 @@
--- one row per UTC day, customer and feature: what was charged for metered use, what it cost, and what is left. Acts of which
--- charge or cost is unknown have no margin: they are counted beside it
-with metered as (
-    select * from {{ ref('int_margin__metered_daily') }}
+-- one row per UTC day, customer and feature: what was earned, what its use cost, and what is left. Acts of which charge or
+-- cost is unknown have no margin: they are counted beside it
+with earned as (
+    select * from {{ ref('int_margin__earned_daily') }}
 )
 
 select
     usage_on,
     customer_key,
     nullif(feature_key, '') as feature_key,
+    income_basis,
 
-    requests_count,
-    unpriced_requests_count,
-    uncharged_requests_count,
-    sold_requests_count,
+    cast(requests_count as bigint) as requests_count,
+    cast(unpriced_requests_count as bigint) as unpriced_requests_count,
+    cast(uncharged_requests_count as bigint) as uncharged_requests_count,
 
-    effective_cost_usd,
-    estimated_cost_usd,
-    case when sold_requests_count > 0 then sold_cost_usd end as sold_cost_usd,
-    case when uncharged_requests_count < requests_count then charged_usd end as charged_usd,
-    case when sold_requests_count > 0 then margin_usd end as margin_usd,
-    -- Shares of income and of cost; what is multiplied or summed is never one of them.
-    {{ ratio('margin_usd', 'margin_usd + sold_cost_usd') }} as margin_ratio,
-    {{ ratio('margin_usd', 'sold_cost_usd') }} as markup_ratio
-from metered
+    {{ money('effective_cost_usd') }} as effective_cost_usd,
+    {{ money('estimated_cost_usd') }} as estimated_cost_usd,
+    {{ money('charged_usd') }} as charged_usd,
+    {{ money('revenue_usd') }} as revenue_usd,
+    {{ money('cost_of_income_usd') }} as cost_of_income_usd,
+    {{ money('margin_usd') }} as margin_usd,
+    {{ ratio('margin_usd', 'margin_usd + cost_of_income_usd') }} as margin_ratio,
+    {{ ratio('margin_usd', 'cost_of_income_usd') }} as markup_ratio
+from earned

@@ -17,6 +17,7 @@ renamed as (
         source.covered_by,
         source.covered_keys_json,
         source.stale_after_hours,
+        source.cost_tolerance_ratio,
         source.default_entity_key,
         source.default_customer_key,
         source.auto_create
