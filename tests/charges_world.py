@@ -179,6 +179,13 @@ def make_tree(connection: duckdb.DuckDBPyConnection, nodes: list[Any]) -> None:
 
 def make_use(connection: duckdb.DuckDBPyConnection) -> None:
     connection.register("used", table(USED, "provider day entity_key customer_key feature_key usd"))
+    # No month is closed here: tests/dbt/test_closing.py closes some.
+    connection.execute(
+        """create table intermediate.int_closing__books as select null::date as last_closed_on;
+        create table marts.spend.fct_statement_monthly (
+            period text, is_closed boolean, corrected_period text, line_kind text, provider text,
+            effective_cost_usd decimal(38, 15), estimated_cost_usd decimal(38, 15))"""
+    )
     connection.execute(
         """create table marts.spend.fct_spend_daily as
         select provider, cast(day as date) as usage_on, entity_key, customer_key, feature_key,

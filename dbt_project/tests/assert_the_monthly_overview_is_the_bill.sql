@@ -5,17 +5,16 @@ with owned as (
     select provider from {{ ref('stg_config__owned_providers') }}
 ),
 
--- Corrections are of other months: the bill of this one does not have them.
+-- A correction belongs to the bill of the month that it corrects.
 overview as (
     select
         provider,
-        month_on,
+        coalesce(corrected_month_on, month_on) as month_on,
         sum(billed_cost_usd) as overview_usd
     from {{ ref('fct_spend_monthly') }}
-    where line_kind <> 'correction'
     group by
         provider,
-        month_on
+        coalesce(corrected_month_on, month_on)
 ),
 
 current_pass as (
