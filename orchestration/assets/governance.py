@@ -24,6 +24,7 @@ from orchestration.enforcement.reconcile import Rules, reconcile
 from orchestration.governance.budgets import read_budgets
 from orchestration.governance.endpoints import EndpointConfig, sync_endpoints
 from orchestration.governance.evaluate import evaluate
+from orchestration.governance.losses import announce_losses, read_losses
 from orchestration.governance.webhooks import dispatch
 from orchestration.ops.lease import holder_name
 from orchestration.ops.mirror import ops_source
@@ -55,12 +56,15 @@ def outbound_assets(
             sync_endpoints(engine, [EndpointConfig(**_fields(each)) for each in config.endpoints])
         with published_marts(settings.marts_path()) as connection:
             reading = read_budgets(connection)
+            losses = read_losses(connection)
         done = evaluate(engine, reading=reading)
+        messages = announce_losses(engine, losses, as_of=reading.as_of)
         return dg.MaterializeResult(
             metadata={
                 "snapshot": done.snapshot_id,
                 "transitions": len(done.transitions),
-                "messages": done.messages,
+                "messages": done.messages + messages,
+                "customers_at_a_loss": sorted({each.customer_key for each in losses}),
                 "data_errors": list(done.data_errors),
                 "held": list(done.held),
                 "changes": _table(

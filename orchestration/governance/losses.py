@@ -1,0 +1,86 @@
+"""Customers served at a loss, told once a month and customer: `margin.threshold_reached`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import duckdb
+from sqlalchemy import Engine
+
+from orchestration.governance.bodies import iso, money, single_body
+from orchestration.governance.endpoints import active_endpoints, subscribed
+from orchestration.ops.outbox import enqueue
+from orchestration.ops.store import writing
+
+_LOSSES = """
+    select margins.month_on, margins.customer_key, customers.customer_name,
+        customers.customer_path, margins.income_basis, margins.income_usd,
+        margins.effective_cost_usd, margins.margin_usd
+    from margin.fct_margin_monthly as margins
+    left join core.dim_customers as customers on margins.customer_key = customers.customer_key
+    where margins.is_negative
+    order by margins.month_on, margins.customer_key
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """One customer and month whose known income does not cover its cost, in USD."""
+
+    month_on: date
+    customer_key: str
+    customer_name: str | None
+    customer_path: str | None
+    income_basis: str
+    income_usd: Decimal
+    effective_cost_usd: Decimal
+    margin_usd: Decimal
+
+
+def read_losses(con: duckdb.DuckDBPyConnection) -> list[Loss]:
+    """The losses that the published marts show."""
+    names = tuple(Loss.__annotations__)
+    return [Loss(**dict(zip(names, row, strict=True))) for row in con.execute(_LOSSES).fetchall()]
+
+
+def announce_losses(engine: Engine, losses: Sequence[Loss], *, as_of: datetime) -> int:
+    """How many messages now wait; what was told of a customer and month is not told again."""
+    messages = 0
+    with writing(engine) as connection:
+        endpoints = active_endpoints(connection)
+        for loss in losses:
+            path = [part.strip() for part in (loss.customer_path or "").split("/")]
+            entities = [*filter(None, path), loss.customer_key]
+            targets = subscribed(
+                endpoints, event_type="margin.threshold_reached", entities=entities
+            )
+            messages += enqueue(
+                connection,
+                subject_kind="margin",
+                subject_id=f"{loss.customer_key}|{loss.month_on:%Y-%m}",
+                event_type="margin.threshold_reached",
+                endpoint_ids=[target.id for target in targets],
+                body=single_body("margin.threshold_reached", timestamp=as_of, data=_data(loss)),
+                created_at=as_of,
+            )
+    return messages
+
+
+def _data(loss: Loss) -> dict[str, object]:
+    start = datetime(loss.month_on.year, loss.month_on.month, 1, tzinfo=UTC)
+    return {
+        "customer": {
+            "key": loss.customer_key,
+            "name": loss.customer_name,
+            "path": loss.customer_path,
+        },
+        "period": {"kind": "month", "start_at": iso(start)},
+        "margin": {
+            "currency": "USD",
+            "income_basis": loss.income_basis,
+            "income": money(loss.income_usd),
+            "cost": money(loss.effective_cost_usd),
+            "margin": money(loss.margin_usd),
+        },
+    }
