@@ -31,7 +31,6 @@ MODELS = [
     "stg_config__features",
     "stg_revenue__lines",
     "int_margin__revenue_daily",
-    "int_margin__shared_costs_daily",
     "assert_charge_allocations_sum_to_their_line",
     "assert_the_monthly_overview_is_the_bill",
 ]

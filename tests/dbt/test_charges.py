@@ -247,11 +247,12 @@ def test_revenue_of_a_customer_nobody_declared_is_unattributed(warehouse: Any) -
     assert earned(warehouse, "customers-unattributed") == {(on("2026-10-05"), None): usd("7")}
 
 
-def test_customers_bear_their_part_of_shared_costs_and_the_rest_is_internal(warehouse: Any) -> None:
+def test_customers_bear_their_part_of_a_day_and_the_rest_is_internal(warehouse: Any) -> None:
     found = warehouse.execute(
-        """select customer_key, feature_key, shared_cost_usd
-        from intermediate.int_margin__shared_costs_daily
-        where charged_on = date '2026-10-02' order by 1"""
+        """select entity_key, feature_key, sum(effective_cost_usd)
+        from marts.spend.fct_charge_allocations
+        where tree = 'customer' and charged_on = date '2026-10-02' group by 1, 2
+        having sum(effective_cost_usd) <> 0 order by 1"""
     ).fetchall()
     # 240 of capacity, three to one; a tax of 3.
     assert found == [
