@@ -52,7 +52,7 @@ class Books:
             )
             marts.execute(
                 "create table spend.fct_charges (charge_kind varchar, source_instance varchar,"
-                " provider varchar, charged_on date, billed_cost_usd decimal(38, 15))"
+                " provider varchar, charged_on date, effective_cost_usd decimal(38, 15))"
             )
             marts.execute(
                 "insert into spend.fct_charges values"
