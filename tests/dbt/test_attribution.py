@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from listed_identifiers import LISTED_BY, listed_table
+from price_warehouse import TERMS_MODELS
 from staged_warehouse import build, compiled
 
 from ingestion.config_loader import load_config
@@ -21,15 +22,9 @@ from ingestion.pipeline import pipeline_for, run_source, warehouse_path
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = [
-    "path:models/staging/config",
-    "path:models/intermediate/org",
-    "int_usage__attributed",
-    "dim_entities",
-    "dim_customers",
-    "dim_features",
-    "dim_source_identities",
-    "int_inventory__identities",
-    "fct_unattributed_usage",
+    *("path:models/staging/config", "path:models/intermediate/org", *TERMS_MODELS[1:4]),
+    *("int_usage__attributed", "dim_entities", "dim_customers", "dim_features"),
+    *("dim_source_identities", "int_inventory__identities", "fct_unattributed_usage"),
 ]
 RAW = (
     "organization", "workspace", "team", "user", "customer", "agent", "application", "feature",
