@@ -235,7 +235,7 @@ class _Reading:
     def _take(self, condition: Condition, value: object, *, price_key: str) -> None:
         if value is None:
             return
-        rate = _rate(value)
+        rate = rate_of(value)
         if isinstance(rate, str):
             self._refuse(price_key, rate)
             return
@@ -261,7 +261,7 @@ def _lower_bound(bounds: object) -> int | None:
     return int(lower) if Decimal(lower).is_finite() and 0 <= lower < 10**12 else None
 
 
-def _rate(value: object) -> Decimal | str:
+def rate_of(value: object) -> Decimal | str:
     """The rate to 15 places, half to even; or the reason why it is none."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return "not a number"

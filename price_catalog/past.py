@@ -10,7 +10,7 @@ import duckdb
 from ingestion.pipeline import warehouse_path
 from price_catalog.guards import Past
 
-# The last value of each rate that was not held back, whatever snapshot stated it last.
+# The last value of each of a catalogue's rates that was not held back, whatever snapshot stated it.
 _LAST_GOOD = """
     with stated as (
         select
@@ -23,6 +23,9 @@ _LAST_GOOD = """
         from raw_price_catalog.prices as prices
         inner join raw_price_catalog._dlt_loads as loads
             on prices._dlt_load_id = loads.load_id and loads.status = 0
+        inner join raw_price_catalog.snapshots as snapshots
+            on prices._dlt_load_id = snapshots._dlt_load_id
+            and snapshots.catalogue = $catalogue
         left join raw_price_catalog.verdicts as verdicts
             on prices._dlt_load_id = verdicts._dlt_load_id
             and prices.rate_key = verdicts.rate_key
@@ -121,7 +124,9 @@ def read_past(
         ).fetchall()
         if tables < 3:
             return Past(used=frozenset(used), approved=frozenset(approved))
-        rates = connection.execute(_LAST_GOOD, {"approved": sorted(approved)}).fetchall()
+        rates = connection.execute(
+            _LAST_GOOD, {"catalogue": catalogue, "approved": sorted(approved)}
+        ).fetchall()
         models = connection.execute(_MODELS, {"catalogue": catalogue}).fetchall()
     return Past(
         last_good=dict(rates),

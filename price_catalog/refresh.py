@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -22,13 +23,13 @@ import pyarrow as pa
 from dlt.extract import DltResource
 from dlt.sources.helpers import requests
 
+from price_catalog.catalogues import BASE, Catalogue
 from price_catalog.guards import Past, decide
 from price_catalog.landing import DESCRIPTIONS, SCHEMAS, Snapshot, confirmed_row, table_of
 from price_catalog.opinions import opinions_resource
 from price_catalog.parse import PriceFileError
 from price_catalog.unit_rates import unit_rates_resource
 
-BASE = "litellm"
 SEED_PATH = Path(__file__).parent / "seed" / "model_prices.json.gz"
 SEED_URL = "seed:model_prices.json.gz"
 MAX_BYTES = 64 * 1024 * 1024
@@ -74,14 +75,18 @@ def price_catalog_source(
     observed_at: datetime,
     past: Past = _NO_PAST,
     kept_in: Path | None = None,
+    catalogue: Catalogue = BASE,
 ) -> list[DltResource]:
-    """Model prices of one fetch, and the bundled rate cards; nothing of what has landed before.
+    """Model prices of one fetch of a catalogue; nothing of what has landed before.
 
-    `past` is what the guards compare with (past.py reads it). A file that is taken is kept as it
-    came under its hash in `kept_in`.
+    The base brings the bundled rate cards and second opinion; what fills its gaps (and has no seed)
+    comes in a load of its own. `past` is what the guards compare with (past.py reads it). A file
+    that is taken is kept as it came under its hash in `kept_in`.
     """
     if observed_at.tzinfo is None:
         raise ValueError("observed_at needs a zone")
+    if catalogue is not BASE and not url:
+        raise ValueError(f"{catalogue.url_variable} is not set, and {catalogue.name} has no seed")
 
     @functools.cache
     def content() -> tuple[str, bytes]:
@@ -90,20 +95,26 @@ def price_catalog_source(
     @functools.cache
     def snapshot() -> Snapshot:
         source_url, body = content()
-        decision = decide(body, past=past, opinions=_NO_OPINIONS, opinions_are_fresh=False)
-        found = Snapshot(BASE, _sha256(body), source_url, observed_at, decision)
+        decision = decide(
+            body,
+            past=past,
+            opinions=_NO_OPINIONS,
+            opinions_are_fresh=False,
+            read=catalogue.read,
+        )
+        found = Snapshot(catalogue.name, _sha256(body), source_url, observed_at, decision)
         if kept_in and decision.catalogue is not None:
             _keep(body, kept_in / f"{found.snapshot_id}.json.gz")
         return found
 
     def resource(name: str) -> DltResource:
         def rows() -> Iterator[pa.Table]:
-            state = dlt.current.resource_state()
+            state = _state_of(catalogue)
             snapshot_id = _sha256(content()[1])
             if state.get("snapshot_id") == snapshot_id:
                 if state.pop("refused_id", None) and name == "snapshots":
                     yield confirmed_row(
-                        catalogue=BASE,
+                        catalogue=catalogue.name,
                         snapshot_id=snapshot_id,
                         url=content()[0],
                         observed_at=observed_at,
@@ -128,14 +139,26 @@ def price_catalog_source(
             schema_contract={"tables": "evolve", "columns": "evolve", "data_type": "freeze"},
         )
 
+    resources = [resource(name) for name in SCHEMAS]
+    if catalogue is not BASE:
+        return resources
     return [
-        *(resource(name) for name in SCHEMAS),
+        *resources,
         unit_rates_resource(observed_at=observed_at),
         opinions_resource(observed_at=observed_at),
     ]
 
 
 _NO_OPINIONS: Mapping[str, Decimal] = {}
+
+
+def _state_of(catalogue: Catalogue) -> dict[str, Any]:
+    """What a table remembers of a catalogue; the base's was there before there were others."""
+    state = dlt.current.resource_state()
+    if catalogue is BASE:
+        return state
+    remembered: dict[str, Any] = state.setdefault("gap_fillers", {})
+    return remembered.setdefault(catalogue.name, {})  # type: ignore[no-any-return]
 
 
 def _keep(content: bytes, path: Path) -> None:

@@ -7,16 +7,19 @@ from typing import Any
 
 import dagster as dg
 from dagster_dlt import build_dlt_asset_specs
+from dlt.extract import DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
 
-from ingestion.pipeline import pipeline_for
+from ingestion.pipeline import pipeline_for, run_source
 from orchestration import settings
 from orchestration.assets.raw import RawTranslator, run_dlt
 from orchestration.automation import PRICES_FRESHNESS, WAREHOUSE_POOL
 from orchestration.ops.people import price_approvals
 from orchestration.ops.store import open_store, reading
-from orchestration.warehouse import published_marts
-from price_catalog.past import Waiting, read_past, waiting
-from price_catalog.refresh import BASE, price_catalog_source
+from orchestration.warehouse import published_marts, writer_lock
+from price_catalog.catalogues import BASE, GAP_FILLERS, Catalogue
+from price_catalog.past import Past, Waiting, read_past, waiting
+from price_catalog.refresh import price_catalog_source
 
 SNAPSHOTS_KEY = dg.AssetKey(["raw", "price_catalog", "snapshots"])
 EXPORT_KEY = dg.AssetKey(["exports", "price_catalog"])
@@ -28,7 +31,10 @@ _USED = "select model_id from core.dim_models where is_in_use"
 
 
 def price_assets(environ: Mapping[str, str]) -> dg.AssetsDefinition:
-    """The public model prices: fetched, hashed, judged, appended when they changed."""
+    """The public model prices: fetched, hashed, judged, appended when they changed.
+
+    What fills the base catalogue's gaps follows it, and cannot fail it.
+    """
     specs = build_dlt_asset_specs(
         dlt_source=price_catalog_source(url=None, observed_at=settings.now()),
         dlt_pipeline=pipeline_for("price_catalog", instance=None, home=settings.home()),
@@ -51,6 +57,12 @@ def price_assets(environ: Mapping[str, str]) -> dg.AssetsDefinition:
                 asset=SNAPSHOTS_KEY,
                 description="No rate of a model in use is held back until a person accepts it.",
             ),
+            dg.AssetCheckSpec(
+                name="gap_fillers_answer",
+                asset=SNAPSHOTS_KEY,
+                description="Every price list that fills gaps of the base was read; if not, its "
+                "last prices are used.",
+            ),
         ],
         pool=WAREHOUSE_POOL,
         required_resource_keys={"dlt"},
@@ -59,21 +71,46 @@ def price_assets(environ: Mapping[str, str]) -> dg.AssetsDefinition:
         home = settings.home()
         approved = _approved()
         used = _used_models()
-        yield from run_dlt(
-            context,
-            price_catalog_source(
-                url=environ.get("METERHOUSE_PRICE_CATALOG_URL"),
+        pipeline = pipeline_for("price_catalog", instance=None, home=home)
+
+        def past_of(catalogue: Catalogue, used: frozenset[str]) -> Past:
+            return read_past(home, catalogue=catalogue.name, used=used, approved=approved)
+
+        def source_of(catalogue: Catalogue, past: Past) -> DltSource:
+            return price_catalog_source(
+                catalogue=catalogue,
+                url=environ.get(catalogue.url_variable),
                 observed_at=settings.now(),
-                past=read_past(home, catalogue=BASE, used=used, approved=approved),
+                past=past,
                 kept_in=home / "price_files",
-            ),
-            pipeline_for("price_catalog", instance=None, home=home),
-        )
+            )
+
+        yield from run_dlt(context, source_of(BASE, past_of(BASE, used)), pipeline)
+        unread = []
+        gap_fillers = [each for each in GAP_FILLERS if environ.get(each.url_variable)]
+        if gap_fillers:
+            # What the base lists is not missed where a gap filler drops it.
+            gaps = used - past_of(BASE, used).models
+            for each in gap_fillers:
+                try:
+                    with writer_lock(home):
+                        run_source(pipeline, source_of(each, past_of(each, gaps)))
+                except PipelineStepFailed as failed:
+                    # The message may hold the URL, and that a secret: what kind it is has to do.
+                    cause = failed.exception.__cause__ or failed.exception
+                    unread.append(f"{each.name}: {type(cause).__name__}")
         found = waiting(home, used=used, approved=approved)
         files = [each for each in found if each.kind == "file"]
         rates = [each for each in found if each.kind == "rate" and each.is_used]
         yield _check("price_file_is_accepted", files)
         yield _check("no_used_price_waits_for_review", rates)
+        yield dg.AssetCheckResult(
+            check_name="gap_fillers_answer",
+            asset_key=SNAPSHOTS_KEY,
+            passed=not unread,
+            severity=dg.AssetCheckSeverity.WARN,
+            description="; ".join(unread) or None,
+        )
 
     return load
 

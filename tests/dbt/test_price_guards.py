@@ -13,9 +13,10 @@ from staged_warehouse import build
 
 from ingestion.pipeline import pipeline_for, run_source, warehouse_path
 from orchestration.cli import main
+from price_catalog.catalogues import BASE
 from price_catalog.cost import Usage
 from price_catalog.past import Waiting, read_past, waiting
-from price_catalog.refresh import BASE, price_catalog_source
+from price_catalog.refresh import price_catalog_source
 
 USED = frozenset({"p/dear", "p/cheap", "p/gone"})
 MODELS = [f"m{number}" for number in range(40)]
@@ -38,7 +39,7 @@ def look(home: Path, body: bytes, *, day: int, approved: tuple[str, ...] = ()) -
     """One refresh; what waits for a person after it."""
     file = home / "prices.json"
     file.write_bytes(body)
-    past = read_past(home, catalogue=BASE, used=USED, approved=approved)
+    past = read_past(home, catalogue=BASE.name, used=USED, approved=approved)
     moment = datetime(2026, 11, day, tzinfo=UTC)
     source = price_catalog_source(url=file.as_uri(), observed_at=moment, past=past)
     run_source(pipeline_for("price_catalog", instance=None, home=home), source)

@@ -11,13 +11,17 @@ from dagster_dlt import DagsterDltResource
 from orchestration.assets.prices import export_prices, price_assets
 
 GOOD = b'{"m": {"litellm_provider": "p", "input_cost_per_token": 1e-6}}'
-CHECKS = {"price_file_is_accepted", "no_used_price_waits_for_review"}
+CHECKS = {"price_file_is_accepted", "no_used_price_waits_for_review", "gap_fillers_answer"}
+OPENROUTER = Path(__file__).parents[1] / "fixtures" / "price_catalog" / "openrouter_models.json"
 
 
-def refreshed(file: Path, body: bytes) -> dict[str, bool]:
-    """The checks after a refresh that read this body."""
+def refreshed(file: Path, body: bytes, *, gaps: Path | None = None) -> dict[str, bool]:
+    """The checks after a refresh that read this body, and a list that fills its gaps."""
     file.write_bytes(body)
-    assets = price_assets({"METERHOUSE_PRICE_CATALOG_URL": file.as_uri()})
+    urls = {"METERHOUSE_PRICE_CATALOG_URL": file.as_uri()}
+    if gaps:
+        urls["METERHOUSE_OPENROUTER_MODELS_URL"] = gaps.as_uri()
+    assets = price_assets(urls)
     done = dg.materialize([assets], resources={"dlt": DagsterDltResource()})
     assert done.success
     return {each.check_name: each.passed for each in done.get_asset_check_evaluations()}
@@ -36,11 +40,30 @@ def test_a_refused_file_and_a_slip_of_a_used_model_are_red_and_fail_no_run(
     assert refreshed(file, b"<html>") == {
         "price_file_is_accepted": False,
         "no_used_price_waits_for_review": True,
+        "gap_fillers_answer": True,
     }
     assert refreshed(file, GOOD.replace(b"1e-6", b"1e-5")) == {
         "price_file_is_accepted": True,
         "no_used_price_waits_for_review": False,
+        "gap_fillers_answer": True,
     }
+
+
+def test_a_gap_filler_that_does_not_answer_fails_no_refresh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METERHOUSE_HOME", str(tmp_path))
+    monkeypatch.setenv("METERHOUSE_NOW", "2026-11-23T12:00:00Z")
+    file, unread = tmp_path / "prices.json", {"gap_fillers_answer": False}
+    all_green = dict.fromkeys(CHECKS, True)
+    assert refreshed(file, GOOD, gaps=tmp_path / "gone.json") == all_green | unread
+    assert refreshed(file, GOOD, gaps=OPENROUTER) == all_green
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb"), read_only=True) as warehouse:
+        landed = "select catalogue, status, models_count from raw_price_catalog.snapshots"
+        assert warehouse.execute(f"{landed} order by catalogue").fetchall() == [
+            ("litellm", "accepted", 1),
+            ("openrouter", "accepted", 5),
+        ]
 
 
 def test_the_catalogue_is_exported_whole_and_in_order(tmp_path: Path) -> None:

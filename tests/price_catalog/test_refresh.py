@@ -14,9 +14,10 @@ import pytest
 import yaml
 
 from ingestion.pipeline import pipeline_for, run_source, warehouse_path
+from price_catalog.catalogues import BASE
 from price_catalog.parse import PriceFileError, parse
 from price_catalog.past import read_past
-from price_catalog.refresh import BASE, SEED_PATH, fetch, price_catalog_source, read_seed
+from price_catalog.refresh import SEED_PATH, fetch, price_catalog_source, read_seed
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -30,7 +31,7 @@ def price_file(path: Path, *, models: int, rate: float) -> str:
 def refresh(
     home: Path, url: str | None, *, used: tuple[str, ...] = (), approved: tuple[str, ...] = ()
 ) -> None:
-    past = read_past(home, catalogue=BASE, used=used, approved=approved)
+    past = read_past(home, catalogue=BASE.name, used=used, approved=approved)
     source = price_catalog_source(url=url, observed_at=NOW, past=past, kept_in=home / "kept")
     run_source(pipeline_for("price_catalog", instance=None, home=home), source)
 

@@ -24,9 +24,14 @@ first_stated as (
         max(case when rates.min_input_tokens is null then rates.rate_usd_per_unit end)
             as base_usd_per_unit,
         count(rates.min_input_tokens) as sizes_count
-    from (select price_key, first_observed_at from opinions group by price_key, first_observed_at) as firsts
+    from (
+        select catalogue, price_key, first_observed_at
+        from opinions
+        group by catalogue, price_key, first_observed_at
+    ) as firsts
     inner join runs
-        on firsts.price_key = runs.price_key
+        on firsts.catalogue = runs.catalogue
+        and firsts.price_key = runs.price_key
         and firsts.first_observed_at = runs.observed_at
     inner join rates
         on runs.load_id = rates.load_id

@@ -30,6 +30,19 @@ listed as (
     group by catalogue, price_key, provider, model_name
 ),
 
+-- Of catalogues that list one model the first one's first price is what a memory is compared with.
+first_listed as (
+    select
+        *,
+        row_number() over (
+            partition by price_key
+            order by
+                first_observed_at,
+                case when catalogue = '{{ base_catalogue() }}' then 0 else 1 end
+        ) as listing_rank
+    from listed
+),
+
 named as (
     select provider, model_name
     from opinions
@@ -38,16 +51,17 @@ named as (
 
 matched as (
     select
-        listed.*,
+        first_listed.*,
         coalesce(exact.model_name, undated.model_name) as opinion_name
-    from listed
+    from first_listed
     left join named as exact
-        on listed.provider = exact.provider
-        and listed.model_name = exact.model_name
+        on first_listed.provider = exact.provider
+        and first_listed.model_name = exact.model_name
     left join named as undated
-        on listed.provider = undated.provider
-        and listed.undated_name = undated.model_name
-    where coalesce(exact.model_name, undated.model_name) is not null
+        on first_listed.provider = undated.provider
+        and first_listed.undated_name = undated.model_name
+    where first_listed.listing_rank = 1
+        and coalesce(exact.model_name, undated.model_name) is not null
 ),
 
 -- A day on which any rate of a model changes opens a period of all of them.

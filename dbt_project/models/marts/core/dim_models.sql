@@ -15,21 +15,41 @@ lookup as (
     select * from {{ ref('int_prices__model_lookup') }}
 ),
 
-newest_snapshot as (
-    select max(observed_at) as observed_at
+newest_snapshots as (
+    select
+        catalogue,
+        max(observed_at) as observed_at
     from snapshots
     where status = 'accepted'
+    group by catalogue
 ),
 
--- the newest listing wins
+listings as (
+    select
+        models.*,
+        snapshots.catalogue,
+        case when models.observed_at = newest_snapshots.observed_at then 1 else 0 end as is_listed
+    from models
+    inner join snapshots
+        on models.load_id = snapshots.load_id
+    inner join newest_snapshots
+        on snapshots.catalogue = newest_snapshots.catalogue
+),
+
+-- What is listed now wins, the base catalogue's listing before a gap filler's; then the newest one.
 ranked as (
     select
         *,
         row_number() over (
-            partition by provider, model_name order by observed_at desc, load_id desc
+            partition by provider, model_name
+            order by
+                is_listed desc,
+                case when catalogue = '{{ base_catalogue() }}' then 0 else 1 end,
+                observed_at desc,
+                load_id desc
         ) as newest_rank,
         min(observed_at) over (partition by provider, model_name) as first_observed_at
-    from models
+    from listings
 ),
 
 version_counts as (
@@ -51,14 +71,13 @@ select
     ranked.model_name,
     ranked.catalogue_key,
     ranked.mode,
-    ranked.observed_at = newest_snapshot.observed_at as is_listed,
+    ranked.is_listed = 1 as is_listed,
     models_in_use.price_key is not null as is_in_use,
     version_counts.versions_count,
     ranked.deprecation_on,
     ranked.first_observed_at,
     ranked.observed_at as last_observed_at
 from ranked
-cross join newest_snapshot
 left join version_counts
     on ranked.provider = version_counts.provider
     and ranked.model_name = version_counts.model_name
