@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -14,7 +15,7 @@ import pytest
 import yaml
 
 from ingestion.pipeline import pipeline_for, run_source, warehouse_path
-from price_catalog.catalogues import BASE
+from price_catalog.catalogues import BASE, GAP_FILLERS, Catalogue
 from price_catalog.parse import PriceFileError, parse
 from price_catalog.past import read_past
 from price_catalog.refresh import SEED_PATH, fetch, price_catalog_source, read_seed
@@ -29,10 +30,17 @@ def price_file(path: Path, *, models: int, rate: float) -> str:
 
 
 def refresh(
-    home: Path, url: str | None, *, used: tuple[str, ...] = (), approved: tuple[str, ...] = ()
+    home: Path,
+    url: str | None,
+    *,
+    used: tuple[str, ...] = (),
+    approved: tuple[str, ...] = (),
+    catalogue: Catalogue = BASE,
 ) -> None:
-    past = read_past(home, catalogue=BASE.name, used=used, approved=approved)
-    source = price_catalog_source(url=url, observed_at=NOW, past=past, kept_in=home / "kept")
+    past = read_past(home, catalogue=catalogue.name, used=used, approved=approved)
+    source = price_catalog_source(
+        url=url, observed_at=NOW, past=past, kept_in=home / "kept", catalogue=catalogue
+    )
     run_source(pipeline_for("price_catalog", instance=None, home=home), source)
 
 
@@ -183,3 +191,23 @@ def test_only_http_https_and_files_are_read() -> None:
 def test_the_observation_needs_a_zone() -> None:
     with pytest.raises(ValueError, match="zone"):
         price_catalog_source(url=None, observed_at=datetime(2026, 11, 23))  # noqa: DTZ001
+
+
+def test_a_gap_filler_lands_beside_the_base_and_is_judged_by_its_own_past(tmp_path: Path) -> None:
+    [openrouter] = GAP_FILLERS
+    base, gaps = tmp_path / "base.json", tmp_path / "models.json"
+    entry = {"litellm_provider": "openrouter", "input_cost_per_token": 1e-06}
+    base.write_text(json.dumps({"openrouter/a/b": entry}), encoding="utf-8")
+    for prompt in ("0.000009", "0.000009", "0.00009"):
+        refresh(tmp_path, base.as_uri())
+        pricing = {"prompt": prompt, "completion": "0.00002"}
+        gaps.write_text(json.dumps({"data": [{"id": "a/b", "pricing": pricing}]}), encoding="utf-8")
+        refresh(tmp_path, gaps.as_uri(), catalogue=openrouter)
+    with duckdb.connect(str(warehouse_path(tmp_path)), read_only=True) as connection:
+        held = connection.execute(
+            "select old_rate_usd_per_unit, new_rate_usd_per_unit from raw_price_catalog.verdicts"
+        ).fetchall()
+    assert counts(tmp_path) == (3, 5, 3), "one load a content: the base, and two of the list"
+    assert held == [(Decimal("0.000009"), Decimal("0.00009"))], "nine times the base's is no slip"
+    with pytest.raises(ValueError, match="METERHOUSE_OPENROUTER_MODELS_URL is not set"):
+        price_catalog_source(url=None, observed_at=NOW, catalogue=openrouter)
