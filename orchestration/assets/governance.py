@@ -25,6 +25,7 @@ from orchestration.governance.budgets import read_budgets
 from orchestration.governance.endpoints import EndpointConfig, sync_endpoints
 from orchestration.governance.evaluate import evaluate
 from orchestration.governance.losses import announce_losses, read_losses
+from orchestration.governance.price_changes import announce_price_changes, read_price_changes
 from orchestration.governance.webhooks import dispatch
 from orchestration.ops.lease import holder_name
 from orchestration.ops.mirror import ops_source
@@ -57,8 +58,10 @@ def outbound_assets(
         with published_marts(settings.marts_path()) as connection:
             reading = read_budgets(connection)
             losses = read_losses(connection)
+            price_changes = read_price_changes(connection)
         done = evaluate(engine, reading=reading)
         messages = announce_losses(engine, losses, as_of=reading.as_of)
+        messages += announce_price_changes(engine, price_changes, as_of=reading.as_of)
         return dg.MaterializeResult(
             metadata={
                 "snapshot": done.snapshot_id,
