@@ -47,13 +47,14 @@ _MODELS = """
 _CUSTOMERS = """
     select
         customer_key,
-        coalesce(feature_key, '-') as feature,
-        coalesce(cost_basis, 'unpriced') as basis,
-        sum(effective_cost_usd) as cost_usd,
-        count(*)
-    from core.fct_usage
-    group by customer_key, feature, basis
-    order by cost_usd desc nulls last, customer_key, feature, basis
+        coalesce(income_basis, '-') as basis,
+        income_usd,
+        effective_cost_usd,
+        margin_usd,
+        margin_ratio
+    from margin.fct_margin_monthly
+    where month_on = (select max(month_on) from margin.fct_margin_monthly)
+    order by effective_cost_usd desc, customer_key
     limit 15
 """
 _BUDGETS = """
@@ -140,10 +141,17 @@ def _spend(connection: duckdb.DuckDBPyConnection) -> list[Table]:
     for model, basis, cost, tokens, count in connection.execute(_MODELS).fetchall():
         models.add_row(model, basis, _usd(cost), f"{tokens:,}", f"{count:,}")
     customers = _table(
-        "Spend by customer and feature (largest 15)", "customer", "feature", "basis", "$", "#"
+        "Customers this month (largest 15)",
+        "customer",
+        "basis",
+        "income $",
+        "cost $",
+        "margin $",
+        "%",
     )
-    for customer, feature, basis, cost, count in connection.execute(_CUSTOMERS).fetchall():
-        customers.add_row(customer, feature, basis, _usd(cost), f"{count:,}")
+    for customer, basis, income, cost, margin, ratio in connection.execute(_CUSTOMERS).fetchall():
+        share = "" if ratio is None else f"{ratio:.1%}"
+        customers.add_row(customer, basis, _usd(income), _usd(cost), _usd(margin), share)
     return [teams, models, customers]
 
 
@@ -171,6 +179,8 @@ def _about(data: dict[str, Any]) -> str:
         return f"first findings, in one message: {data['count']} budgets"
     if "transition" in data:
         return f"{data['budget']['id']} {data['transition']['from']} → {data['transition']['to']}"
+    if "margin" in data:
+        return f"{data['customer']['key']} at a loss: {data['margin']['margin']} USD"
     return str(data.get("key_alias") or data.get("gateway") or "")
 
 
