@@ -22,6 +22,7 @@ from orchestration.enforcement.gateway import Gateway
 from orchestration.enforcement.litellm import LiteLLMGateway
 from orchestration.enforcement.reconcile import Rules, reconcile
 from orchestration.governance.budgets import read_budgets
+from orchestration.governance.closes import announce_closes
 from orchestration.governance.endpoints import EndpointConfig, sync_endpoints
 from orchestration.governance.evaluate import evaluate
 from orchestration.governance.losses import announce_losses, read_losses
@@ -62,6 +63,7 @@ def outbound_assets(
         done = evaluate(engine, reading=reading)
         messages = announce_losses(engine, losses, as_of=reading.as_of)
         messages += announce_price_changes(engine, price_changes, as_of=reading.as_of)
+        messages += announce_closes(engine, as_of=reading.as_of)
         return dg.MaterializeResult(
             metadata={
                 "snapshot": done.snapshot_id,

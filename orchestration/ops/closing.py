@@ -13,11 +13,11 @@ from decimal import Decimal
 from typing import Any
 
 import duckdb
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, func, insert, select
 
 from ingestion.decisions import TOTAL_AMOUNTS, TOTAL_COUNTS, TOTAL_DIMENSIONS
 from orchestration.ops.store import reading, writing
-from orchestration.ops.tables import period_close
+from orchestration.ops.tables import facts_snapshot, period_close
 
 STATEMENT_COLUMNS = (*TOTAL_DIMENSIONS, *TOTAL_AMOUNTS, *TOTAL_COUNTS)
 
@@ -89,7 +89,9 @@ def close_due(
 ) -> list[Closed]:
     """Closes, in order, every month with lines that ended `after_days` ago or earlier.
 
-    None while a check is red, or while the marts are of a version that has no statements yet.
+    None while a check is red, or while the marts are of a version that has no statements yet. What
+    was over before the first pass is history that sources still fill: it is closed by a person, or
+    with the first month that ended under our eyes.
     """
     if not _has_statements(marts):
         return []
@@ -98,11 +100,15 @@ def close_due(
         return []
     with reading(engine) as connection:
         newest = max(connection.scalars(select(period_close.c.period)), default="")
-    return [
-        close_period(engine, marts, period, by="meterhouse", now=now)
+        began = connection.scalar(select(func.min(facts_snapshot.c.as_of)))
+    due = [
+        period
         for period in _periods(marts)
         if period > newest and month_end(period) + timedelta(days=after_days) <= as_of
     ]
+    if not newest and (began is None or not any(month_end(period) > began for period in due)):
+        return []
+    return [close_period(engine, marts, period, by="meterhouse", now=now) for period in due]
 
 
 def statement_lines(marts: duckdb.DuckDBPyConnection, period: str) -> list[dict[str, Any]]:

@@ -1,0 +1,50 @@
+"""Closed months, told once each: `period.closed`."""
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Engine, RowMapping, select
+
+from orchestration.governance.bodies import iso, money, single_body
+from orchestration.governance.endpoints import active_endpoints, subscribed
+from orchestration.ops.outbox import enqueue
+from orchestration.ops.store import writing
+from orchestration.ops.tables import period_close
+
+
+def announce_closes(engine: Engine, *, as_of: datetime) -> int:
+    """How many messages now wait; a month that was told is not told again."""
+    messages = 0
+    with writing(engine) as connection:
+        endpoints = active_endpoints(connection)
+        for closed in connection.execute(select(period_close)).mappings():
+            targets = subscribed(endpoints, event_type="period.closed", entities=())
+            messages += enqueue(
+                connection,
+                subject_kind="period",
+                subject_id=closed["period"],
+                event_type="period.closed",
+                endpoint_ids=[target.id for target in targets],
+                body=single_body("period.closed", timestamp=as_of, data=_data(closed)),
+                created_at=as_of,
+            )
+    return messages
+
+
+def _data(closed: RowMapping) -> dict[str, Any]:
+    lines = json.loads(closed["totals_json"])["lines"]
+    totals = {
+        name: money(sum((Decimal(line[f"{name}_usd"]) for line in lines), Decimal(0)))
+        for name in ("list_cost", "effective_cost", "charged")
+    }
+    return {
+        "period": closed["period"],
+        "closed_at": iso(closed["closed_at"]),
+        "by": closed["by"],
+        "snapshot_id": closed["snapshot_id"],
+        "totals_sha256": closed["totals_sha256"],
+        "lines": len(lines),
+        "totals": {"currency": "USD", **totals},
+    }

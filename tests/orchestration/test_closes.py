@@ -1,0 +1,84 @@
+"""Months that close by themselves, and the message each close sends once."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+from ops_stores import endpoint, opened_store, rows
+from sqlalchemy import Engine
+
+from ingestion.decisions import TOTAL_AMOUNTS, TOTAL_COUNTS, TOTAL_DIMENSIONS
+from orchestration.governance.closes import announce_closes
+from orchestration.governance.endpoints import sync_endpoints
+from orchestration.ops import evaluator
+from orchestration.ops.closing import close_due
+from orchestration.ops.store import writing
+from orchestration.ops.tables import outbox
+
+NOW = datetime(2026, 11, 6, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def marts() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Published on 6 November: 2.50 USD of September, 4 of October, 8 of November."""
+    with duckdb.connect() as connection:
+        connection.execute("create schema core; create schema spend")
+        connection.execute(
+            "create table core.published_snapshot as select 7 as snapshot_id,"
+            " timestamp '2026-11-06 12:00:00' as as_of, true as checks_ok, null as held_reason"
+        )
+        texts = ", ".join(f"null::varchar as {name}" for name in TOTAL_DIMENSIONS)
+        amounts = ", ".join(f"usd::decimal(38, 15) as {name}" for name in TOTAL_AMOUNTS)
+        counts = ", ".join(f"1::bigint as {name}" for name in TOTAL_COUNTS)
+        connection.execute(
+            f"""create table spend.fct_statement_monthly as
+            select period, {texts}, {amounts}, {counts}
+            from (values ('2026-09', 2.5), ('2026-10', 4), ('2026-11', 8)) as given (period, usd)"""
+        )
+        yield connection
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Engine]:
+    with opened_store(tmp_path) as engine:
+        yield engine
+
+
+def begin(engine: Engine, as_of: datetime) -> None:
+    with writing(engine) as connection:
+        evaluator.record_snapshot(connection, snapshot_id=1, as_of=as_of, checks_ok=True, held=None)
+
+
+def due(engine: Engine, marts: duckdb.DuckDBPyConnection) -> list[str]:
+    return [closed.period for closed in close_due(engine, marts, after_days=5, now=NOW)]
+
+
+def test_history_from_before_the_first_pass_stays_open(
+    store: Engine, marts: duckdb.DuckDBPyConnection
+) -> None:
+    begin(store, datetime(2026, 11, 1, 9, tzinfo=UTC))
+    assert due(store, marts) == []
+
+
+def test_the_first_month_that_ends_under_our_eyes_closes_what_is_before_it(
+    store: Engine, marts: duckdb.DuckDBPyConnection
+) -> None:
+    begin(store, datetime(2026, 10, 20, tzinfo=UTC))
+    assert due(store, marts) == ["2026-09", "2026-10"]
+    assert due(store, marts) == []
+
+
+def test_a_close_is_told_once(store: Engine, marts: duckdb.DuckDBPyConnection) -> None:
+    begin(store, datetime(2026, 10, 20, tzinfo=UTC))
+    sync_endpoints(store, [endpoint()])
+    due(store, marts)
+    assert announce_closes(store, as_of=NOW) == 2
+    assert announce_closes(store, as_of=NOW) == 0
+    told = [json.loads(row["body"])["data"] for row in rows(store, outbox)]
+    assert sorted((each["period"], each["totals"]["effective_cost"]) for each in told) == [
+        ("2026-09", "2.5"),
+        ("2026-10", "4"),
+    ]
