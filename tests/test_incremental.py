@@ -80,9 +80,9 @@ def declare_otherwise(config: Path) -> None:
 
 
 def price_otherwise(to: Path) -> str:
-    """The address of a price file in which a million tokens of nova-lite cost a dollar."""
+    """The address of a price file in which a million tokens of nova-lite cost 12 cents, not 6."""
     prices = json.loads(gzip.decompress(PRICES.read_bytes()))
-    prices["amazon.nova-lite-v1:0"]["input_cost_per_token"] = 0.000001
+    prices["amazon.nova-lite-v1:0"]["input_cost_per_token"] = 0.00000012
     to.write_text(json.dumps(prices), encoding="utf-8")
     return to.as_uri()
 
@@ -222,5 +222,5 @@ def test_each_call_costs_what_its_model_cost_then(built: Built) -> None:
     assert costs == [
         ("late-1", Decimal("0.06")),
         ("late-2", Decimal("0.06")),
-        ("new-1", Decimal("1")),
+        ("new-1", Decimal("0.12")),
     ]
