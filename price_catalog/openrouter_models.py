@@ -105,6 +105,9 @@ def _entries(content: bytes) -> list[object]:
     data = document.get("data") if isinstance(document, dict) else None
     if not isinstance(data, list):
         raise PriceFileError("the list of models is not an object with `data`")
+    links = document.get("links")
+    if isinstance(links, dict) and links.get("next") is not None:
+        raise PriceFileError("the list of models is one page of several: ask without a limit")
     return data
 
 

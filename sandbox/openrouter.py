@@ -1,8 +1,8 @@
 """OpenRouter's management API over the grounds: keys, activity, analytics, generations, credits.
 
-Only the management key may ask; the keys of the company call models and get 403 here. What is set
-on a key is kept. `POST /_world/openrouter/late` adds a call to a day, `…/restate` multiplies what
-the calls of a day, key and model cost (by 0: they never were).
+Only the management key may ask (the list of models is public); the keys of the company call models
+and get 403 here. What is set on a key is kept. `POST /_world/openrouter/late` adds a call to a day,
+`…/restate` multiplies what the calls of a day, key and model cost (by 0: they never were).
 """
 
 from collections import defaultdict
@@ -21,6 +21,7 @@ from sandbox.openrouter_answers import (
     analytics_rows,
     generation_record,
     key_record,
+    model_record,
     workspace_record,
 )
 from sandbox.openrouter_usage import (
@@ -80,8 +81,9 @@ class OpenRouter:
         )  # fmt: skip
 
     def routes(self) -> list[Route]:
-        """The management endpoints, and what steers them."""
+        """The public list of models, the management endpoints, and what steers them."""
         return [
+            Route(f"{BASE}/models", _models),
             Route(f"{BASE}/activity", self._managed(self._activity)),
             Route(f"{BASE}/analytics/query", self._managed(self._analytics), methods=["POST"]),
             Route(f"{BASE}/workspaces", self._managed(self._workspaces)),
@@ -265,6 +267,11 @@ class OpenRouter:
             key_record(key, stored[key.hashed], made[key.hashed], as_of=self._grounds.as_of)
             for key in KEYS
         ]
+
+
+async def _models(request: Request) -> Response:
+    listed = [model_record(offer) for offer in OFFERS.values()]
+    return json_response({"data": listed, "links": {"next": None}, "total_count": len(listed)})
 
 
 def _is_limit(value: Any) -> bool:

@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sandbox.openrouter_usage import ApiKey, Generation
+from sandbox.openrouter_usage import ApiKey, Generation, Offer
 
 JsonObject = dict[str, Any]
 
 _CREATED_AT = "2026-01-05T08:00:00Z"
+_CREATED_SECONDS = 1_767_603_600
+_PER_MILLION = Decimal("0.000001")
 _CREATOR = "user_syn000000000000000000"
 _DIMENSIONS: Mapping[str, Callable[[Generation], str]] = {
     "api_key_id": lambda each: each.key.hashed,
@@ -32,6 +34,47 @@ _METRICS: Mapping[str, Callable[[Sequence[Generation]], Any]] = {
     ),
     "reasoning_tokens": lambda made: str(sum(each.reasoning_tokens for each in made)),
 }
+
+
+def model_record(offer: Offer) -> JsonObject:
+    """A model as the public list has it: rates are strings, USD per token."""
+    pricing = {
+        "prompt": _rate(offer.input),
+        "completion": _rate(offer.output),
+        "request": "0",
+        "image": "0",
+    }
+    if offer.cache_read:
+        pricing["input_cache_read"] = _rate(offer.cache_read)
+    return {
+        "id": offer.slug,
+        "canonical_slug": offer.permaslug,
+        "name": f"{offer.provider}: {offer.slug.rpartition('/')[2]}",
+        "created": _CREATED_SECONDS,
+        "context_length": 200_000,
+        "architecture": {
+            "modality": "text->text",
+            "input_modalities": ["text"],
+            "output_modalities": ["text"],
+            "tokenizer": "Other",
+            "instruct_type": None,
+        },
+        "pricing": pricing,
+        "top_provider": {
+            "context_length": 200_000,
+            "max_completion_tokens": None,
+            "is_moderated": False,
+        },
+        "per_request_limits": None,
+        "supported_parameters": ["max_tokens", "temperature"],
+        "default_parameters": None,
+        "supported_voices": None,
+        "links": {"details": f"/api/v1/models/{offer.permaslug}/endpoints"},
+    }
+
+
+def _rate(usd_per_million: Decimal) -> str:
+    return f"{(usd_per_million * _PER_MILLION).normalize():f}"
 
 
 def activity_rows(made: Iterable[Generation], *, by_workspace: bool) -> list[JsonObject]:

@@ -138,7 +138,11 @@ def test_entries_without_a_name_or_named_twice_are_told() -> None:
     ]
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error": 1}', b'{"data": []}'])
+PAGE = FIXTURE.read_bytes().replace(b'"next": null', b'"next": "/api/v1/models?offset=5"')
+NO_LISTS = [b"", b"<html>", b"[]", b'{"error": 1}', b'{"data": []}', PAGE]
+
+
+@pytest.mark.parametrize("body", NO_LISTS)
 def test_what_is_no_list_of_models_is_refused(body: bytes) -> None:
     with pytest.raises(PriceFileError):
         parse_models(body)

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import requests
-from openrouter import OpenRouter, errors
+from openrouter import OpenRouter, components, errors
 
+from price_catalog.openrouter_models import parse_models
 from sandbox import openrouter
-from sandbox.openrouter_usage import KEYS, PROXY_KEY, WORKSPACES
+from sandbox.openrouter_usage import KEYS, OFFERS, PROXY_KEY, WORKSPACES
 from sandbox.server import Sandbox
 
+MODELS = Path(__file__).parents[1] / "fixtures" / "price_catalog" / "openrouter_models.json"
 YESTERDAY = "2026-11-22"
 
 
@@ -237,3 +239,21 @@ def test_days_out_of_reach_are_refused(sdk: OpenRouter) -> None:
             sdk.analytics.get_user_activity(
                 request={"date_": (today - timedelta(days=days)).date().isoformat()}
             )
+
+
+def test_the_models_are_listed_as_the_vendor_lists_them(sdk: OpenRouter, base_url: str) -> None:
+    listed = {each.id: each.pricing for each in sdk.models.list().result.data}
+    assert listed.keys() == OFFERS.keys()
+    assert listed["openai/gpt-4o-mini"].prompt == "0.00000015"
+    # No key is asked for, and what the platform reads are the sandbox's own rates.
+    prices = parse_models(requests.get(f"{base_url}/models", timeout=10).content).prices
+    rates = {(row.model, row.meter): row.rate_usd_per_unit for row in prices}
+    sonnet = "anthropic/claude-sonnet-4.5"
+    assert rates[sonnet, "output"] == Decimal("0.000015")
+    assert rates[sonnet, "cache_read"] == Decimal("0.0000003")
+    assert (sonnet, "request") not in rates
+
+
+def test_the_fixture_of_prices_is_what_the_vendors_client_reads() -> None:
+    listed = components.ModelsListResponse.model_validate_json(MODELS.read_bytes())
+    assert [len(each.pricing.overrides or []) for each in listed.data] == [0, 1, 3, 0, 0]
