@@ -32,11 +32,11 @@ select
     coalesce(metered.uncharged_requests_count, 0) as uncharged_requests_count,
     coalesce(metered.effective_cost_usd, 0) as effective_cost_usd,
     coalesce(metered.estimated_cost_usd, 0) as estimated_cost_usd,
-    case when metered.uncharged_requests_count < metered.requests_count then metered.charged_usd end as charged_usd,
+    case when metered.charged_requests_count > 0 then metered.charged_usd end as charged_usd,
     revenue.revenue_usd,
     case
         when revenue_days.revenue_on is not null then 'revenue'
-        when metered.uncharged_requests_count < metered.requests_count then 'charged'
+        when metered.charged_requests_count > 0 then 'charged'
     end as income_basis,
     -- What the income stands against: with revenue all use, else the acts of which charge and cost are both known.
     case

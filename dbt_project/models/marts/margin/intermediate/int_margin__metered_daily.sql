@@ -19,6 +19,7 @@ select
     cast(sum(unpriced_requests_count) as bigint) as unpriced_requests_count,
     cast(sum(uncharged_requests_count) as bigint) as uncharged_requests_count,
     cast(sum(sold_requests_count) as bigint) as sold_requests_count,
+    cast(sum(charged_requests_count) as bigint) as charged_requests_count,
     {{ money('sum(effective_cost_usd)') }} as effective_cost_usd,
     {{ money('sum(estimated_cost_usd)') }} as estimated_cost_usd,
     {{ money('sum(charged_usd)') }} as charged_usd,

@@ -46,6 +46,7 @@ rolled_up as (
         {{ money('coalesce(sum(case when margin_usd is not null then effective_cost_usd end), 0)') }}
             as sold_cost_usd,
         sum(case when margin_usd is not null then 1 else 0 end) as sold_requests_count,
+        count(charged_usd) as charged_requests_count,
         sum(case when is_costed and charged_usd is null then 1 else 0 end) as uncharged_requests_count
     from usage_events
     group by
