@@ -109,7 +109,8 @@ MODELS = (
              **_sizes(900, 0, 8_000), **_weights(0, 545, 0), is_embedding=True),
     _litellm(f"hosted_vllm/{UNKNOWN_MODEL}", "hosted_vllm", UNKNOWN_MODEL,
              **_sizes(2_000, 300, 30_000), **_weights(5, 5, 5)),
-    _bedrock(_SONNET_ID, SONNET,
+    # In one region it costs a tenth more than in all of them.
+    _bedrock(_SONNET_ID, SONNET_US,
              **_sizes(52_000, 3_300), **_weights(150, 50, 260), cache="anthropic"),
     _bedrock(f"us.{_SONNET_ID}", SONNET_US,
              **_sizes(52_000, 3_300), **_weights(160, 60, 300), cache="anthropic"),
