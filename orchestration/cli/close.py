@@ -13,6 +13,7 @@ from orchestration.ops.closing import (
     STATEMENT_COLUMNS,
     CloseRefused,
     close_period,
+    open_before,
     statement_lines,
 )
 from orchestration.ops.store import open_store
@@ -27,7 +28,8 @@ from orchestration.warehouse import published_marts
 def close(period: str, statement: bool, to: Path | None, by: str | None) -> None:
     """Close the books of PERIOD, for example 2026-10: its statement never changes again.
 
-    What changes of it later is booked in the first open month (spend.fct_corrections).
+    Months before it that are open close with it, in order. What changes of them later is booked in
+    the first open month (spend.fct_corrections).
     """
     path = settings.marts_path()
     if not path.exists():
@@ -39,18 +41,20 @@ def close(period: str, statement: bool, to: Path | None, by: str | None) -> None
             return
         engine = open_store(settings.ops_url())
         try:
-            done = close_period(
-                engine, marts, period, by=by or getpass.getuser(), now=settings.now()
-            )
+            done = [
+                close_period(engine, marts, each, by=by or getpass.getuser(), now=settings.now())
+                for each in (*open_before(engine, marts, period), period)
+            ]
         except CloseRefused as refused:
             click.echo(f"Not closed: {refused}.", err=True)
             sys.exit(2)
         finally:
             engine.dispose()
-    click.echo(
-        f"{done.period} is closed: {done.lines} line(s), {done.effective_cost_usd:,.2f} USD,"
-        f" as snapshot {done.snapshot_id} shows it (sha256 {done.totals_sha256[:12]})."
-    )
+    for each in done:
+        click.echo(
+            f"{each.period} is closed: {each.lines} line(s), {each.effective_cost_usd:,.2f} USD,"
+            f" as snapshot {each.snapshot_id} shows it (sha256 {each.totals_sha256[:12]})."
+        )
 
 
 def write_statement(marts: duckdb.DuckDBPyConnection, period: str, *, to: Path) -> int:

@@ -41,10 +41,8 @@ def close_period(
     engine: Engine, marts: duckdb.DuckDBPyConnection, period: str, *, by: str, now: datetime
 ) -> Closed:
     """Freezes a month (`2026-10`) as the marts show it; raises CloseRefused."""
-    ends_at = month_end(period)
     snapshot_id, as_of, checks_ok, held_reason = _snapshot(marts)
-    if as_of < ends_at:
-        raise CloseRefused(f"{period} was not over when the marts were made ({as_of:%Y-%m-%d})")
+    _refuse_running(period, as_of=as_of)
     if not checks_ok:
         raise CloseRefused(f"a check is red: {held_reason or 'see the last pass'}")
     with reading(engine) as connection:
@@ -53,11 +51,8 @@ def close_period(
         raise CloseRefused(f"{period} is closed already")
     if closed and period < max(closed):
         raise CloseRefused(f"{max(closed)} is closed, and with it every month before it")
-    open_before = [
-        each for each in _periods(marts) if each < period and each > max(closed, default="")
-    ]
-    if open_before:
-        raise CloseRefused(f"{open_before[0]} is still open: close it first")
+    if earlier := open_before(engine, marts, period):
+        raise CloseRefused(f"{earlier[0]} is still open: close it first")
     lines = statement_lines(marts, period)
     text = json.dumps(
         {"period": period, "lines": [_json_line(line) for line in lines]},
@@ -78,6 +73,18 @@ def close_period(
         )
     cost = sum((line["effective_cost_usd"] for line in lines), Decimal(0))
     return Closed(period, snapshot_id, len(lines), cost, sha)
+
+
+def open_before(engine: Engine, marts: duckdb.DuckDBPyConnection, period: str) -> list[str]:
+    """The months before `period` that have lines and are not closed, in order.
+
+    Raises CloseRefused where `period` itself is not over.
+    """
+    _, as_of, _, _ = _snapshot(marts)
+    _refuse_running(period, as_of=as_of)
+    with reading(engine) as connection:
+        newest = max(connection.scalars(select(period_close.c.period)), default="")
+    return [each for each in _periods(marts) if newest < each < period]
 
 
 def close_due(
@@ -130,6 +137,11 @@ def month_end(period: str) -> datetime:
         raise CloseRefused(f"{period!r} is not a month, for example 2026-10") from None
     after = (first.replace(day=28) + timedelta(days=4)).replace(day=1)
     return datetime(after.year, after.month, 1, tzinfo=UTC)
+
+
+def _refuse_running(period: str, *, as_of: datetime) -> None:
+    if as_of < month_end(period):
+        raise CloseRefused(f"{period} was not over when the marts were made ({as_of:%Y-%m-%d})")
 
 
 def _snapshot(marts: duckdb.DuckDBPyConnection) -> tuple[int, datetime, bool, str | None]:

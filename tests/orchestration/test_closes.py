@@ -14,7 +14,7 @@ from ingestion.decisions import TOTAL_AMOUNTS, TOTAL_COUNTS, TOTAL_DIMENSIONS
 from orchestration.governance.closes import announce_closes
 from orchestration.governance.endpoints import sync_endpoints
 from orchestration.ops import evaluator
-from orchestration.ops.closing import close_due
+from orchestration.ops.closing import CloseRefused, close_due, open_before
 from orchestration.ops.store import writing
 from orchestration.ops.tables import outbox
 
@@ -82,3 +82,11 @@ def test_a_close_is_told_once(store: Engine, marts: duckdb.DuckDBPyConnection) -
         ("2026-09", "2.5"),
         ("2026-10", "4"),
     ]
+
+
+def test_a_month_takes_the_open_ones_before_it_along_but_only_when_it_is_over(
+    store: Engine, marts: duckdb.DuckDBPyConnection
+) -> None:
+    assert open_before(store, marts, "2026-10") == ["2026-09"]
+    with pytest.raises(CloseRefused, match="2026-11 was not over"):
+        open_before(store, marts, "2026-11")
