@@ -65,7 +65,8 @@ def test_the_suggested_line_pasted_into_the_config_prices_the_usage(tmp_path: Pa
             "insert into intermediate.int_prices__aliases values (?, ?, ?, ?, null, null)",
             [alias.provider, alias.model, alias.target_provider, alias.target_model],
         )
-    build(tmp_path, select=["int_prices__model_lookup+1", "int_prices__rates_by_name"])
+    compiled = ("model_lookup", "region_lookup", "region_factors", "rates_by_name")
+    build(tmp_path, select=[f"int_prices__{name}" for name in compiled])
     with duckdb.connect(str(warehouse_path(tmp_path)), read_only=True) as warehouse:
         [act] = rows_of(warehouse, "select * from intermediate.int_usage__priced")
     assert (act["price_status"], act["list_cost_usd"]) == ("priced", Decimal("2.5"))
