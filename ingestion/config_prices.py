@@ -31,7 +31,7 @@ Tier = Literal["standard", "flex", "priority", "batch", "ultrafast", "balanced",
 Rate = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=15)]
 PerMillion = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=9)]
 Ratio = Annotated[Decimal, Field(ge=0, le=100, max_digits=9, decimal_places=6)]
-Usd = Annotated[Decimal, Field(ge=0, max_digits=20, decimal_places=9)]
+Usd = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=9)]
 
 # How each kind says its number, on either side.
 _NUMBER_OF: Mapping[str, tuple[str, ...]] = {

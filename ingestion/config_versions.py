@@ -25,6 +25,7 @@ def versions_of(config: Any) -> Versions:
     attributing = {"id", "entity_from", "customer_from", "auto_create"}
     attributing |= {"default_entity", "default_customer"}
     pricing_fields = {"id", "cost_policy", "evidence_layer", "covered_by", "covered_keys", "owns"}
+    pricing_fields |= {"cost_tolerance"}
     attribution = [
         [source.model_dump(include=attributing) for source in config.sources],
         [(n.id, n.tree, n.type, n.email, n.parents) for n in config.nodes],

@@ -21,7 +21,7 @@ from price_catalog.cost import Usage
 from price_catalog.refresh import price_catalog_source
 
 USAGE = Usage(input=816, cache_read=1024, output=320)
-PROVIDERS = [f"p{number}" for number in range(1, 19)]
+PROVIDERS = [f"p{number}" for number in range(1, 21)]
 NOON = datetime(2026, 11, 22, 12)  # noqa: DTZ001 (the warehouse stores naive UTC)
 
 # id, side, kind, scope, scope_key, feature, provider, meter, tier, priority, rate, factor, amount,
@@ -52,6 +52,9 @@ RULES = """
 ('p16-first', 'buy', 'discount', 'installation', null, null, 'p16', null, null, 5, null, 0.7, null, false, null, null),
 ('p16-customer', 'buy', 'discount', 'customer', 'northwind', null, 'p16', null, null, 0, null, 0.5, null, false, null, null),
 ('p17-conversation', 'buy', 'fixed_rate', 'installation', null, null, 'p17', 'conversations', null, 0, 2, null, null, false, null, null),
+('p19-told', 'buy', 'passthrough_reported', 'installation', null, null, 'p19', 'passthrough_reported', null, 0, null, null, null, false, null, null),
+('p19-customer', 'buy', 'multiplier', 'customer', 'northwind', null, 'p19', null, null, 0, null, 0.5, null, false, null, null),
+('p20-floor', 'sell', 'floor', 'customer', 'customers', null, 'p20', 'floor', null, 0, null, null, 0.02, false, null, null),
 ('p18-resale', 'sell', 'cost_plus', 'customer', 'customers', null, 'p18', null, null, 0, null, 1.2, null, false, null, null)
 """  # noqa: E501 (a table)
 
@@ -100,6 +103,11 @@ def events() -> Iterator[dict[str, object]]:
     held = usual | {"model_served": None, "unit": "conversations", "quantity": Decimal(3)}
     yield event("p17 held", Usage(), provider="p17", **held)
     yield event("p18 hit", USAGE, provider="p18", is_gateway_cache_hit=True, **usual)
+    yield event("p19 told", USAGE, provider="p19", **usual, **told)
+    many = usual | {"unit": "requests", "quantity": Decimal(3)}
+    yield event("p20 three", USAGE, provider="p20", **many)
+    given_back = usual | told | {"source_instance": "trusting", "reported_cost_usd": Decimal(-1)}
+    yield event("p20 back", USAGE, provider="p20", **given_back)
     unknown = usual | {"model_served": "nobody-knows"}
     yield event("p18 unknown", USAGE, provider="p18", **unknown)
 
@@ -157,6 +165,8 @@ def acts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object
         ("p6", "0.006296", "contracted", "p6-from-noon"),
         ("p7", "0.012592", "list", "p7-as-told"),  # there is nothing to pass through
         ("p7 told", "0.009", "reported", "p7-as-told"),
+        # The customer's own rate is the more specific rule: what the source says does not pass.
+        ("p19 told", "0.006296", "contracted", "p19-customer"),
         ("p8", "0.012592", "list", None),
         # The price file states no batch rates: standard ones stand in, at half.
         ("p8 batch", "0.006296", "contracted", "p8-batch"),
@@ -188,6 +198,8 @@ def test_the_most_specific_rule_makes_the_cost(
         ("p9", "0.018392", "0.0058"),
         ("p10", "0.02", "0.007408"),
         ("p11", "0.01", "-0.002592"),
+        ("p20 three", "0.06", "0.047408"),  # one row of three requests, 0.02 each at the least
+        ("p20 back", "-1", "0"),  # what is given back has no floor
         ("p13", "0.0151104", "0.0025184"),
         ("p13 internal", None, None),  # what is sold to customers is not sold to ourselves
         ("p14 internal", "0.0138512", "0.0012592"),  # a charge-back to a team is

@@ -33,6 +33,7 @@ ranked as (
         matched.factor_ratio,
         matched.amount_usd,
         matched.is_on_previous,
+        matched.score,
         row_number() over (
             partition by {% for key in keys %}segments.{{ key }}, {% endfor %}segments.valid_from_at, matched.slot
             order by matched.score desc, matched.rule_id
@@ -66,6 +67,7 @@ stacked as (
         ranked.factor_ratio,
         stacked.amount_usd,
         ranked.is_on_previous,
+        stacked.score,
         ranked.rule_rank,
         cast(stacked.stacked_ratio * coalesce(ranked.factor_ratio, 1) as decimal(18, 12)) as stacked_ratio
     from stacked
@@ -82,6 +84,9 @@ stacked as (
 deepest as (
     select
         *,
+        max(case when slot in ('{{ cost_lines() | join("', '") }}') then score else 0 end) over (
+            partition by {{ keys | join(', ') }}, valid_from_at
+        ) as rate_score,
         row_number() over (
             partition by {{ keys | join(', ') }}, valid_from_at, slot order by rule_rank desc
         ) as depth_rank
@@ -98,4 +103,6 @@ select
     valid_from_at,
     valid_to_at
 from deepest
+-- What the source says passes where no rate is the more specific rule.
 where depth_rank = 1
+    and (slot <> 'passthrough_reported' or score >= rate_score)

@@ -14,9 +14,10 @@ joined as (
         priced.*,
         terms.scope_number is not null as is_sold,
         coalesce(terms.plus_usd, terms.floor_usd, terms.cap_usd) is not null as has_bounds,
-        terms.plus_usd,
-        terms.floor_usd,
-        terms.cap_usd,
+        -- Two full-width decimals have no product.
+        cast(terms.plus_usd as decimal(18, 9)) as plus_usd,
+        cast(terms.floor_usd as decimal(18, 9)) as floor_usd,
+        cast(terms.cap_usd as decimal(18, 9)) as cap_usd,
         {{ terms_columns('terms', 'sell') }}
     from priced
     left join terms
@@ -38,16 +39,20 @@ marked_up as (
     from joined
 ),
 
+-- Amounts of a request, for as many requests as a row stands for. What is given back has no fee, floor or cap.
 bounded as (
     select
         *,
         case
-            when price_status = 'not_charged' or not has_bounds then marked_up_usd
+            when price_status = 'not_charged' or not has_bounds or marked_up_usd < 0 then marked_up_usd
             when marked_up_usd is not null
                 then
                     least(
-                        greatest(marked_up_usd + coalesce(plus_usd, 0), coalesce(floor_usd, 0)),
-                        coalesce(cap_usd, 99999999999999999999)
+                        greatest(
+                            marked_up_usd + coalesce({{ money(slot_count('request') ~ ' * plus_usd') }}, 0),
+                            coalesce({{ money(slot_count('request') ~ ' * floor_usd') }}, 0)
+                        ),
+                        coalesce({{ money(slot_count('request') ~ ' * cap_usd') }}, 99999999999999999999)
                     )
         end as charged
     from marked_up
