@@ -1,5 +1,5 @@
 -- Fails for each name, region, tier, instant, minute of the week and size at which an event would find no row, or two:
--- it would be lost from the estimate or priced twice. Ranges are probed at each of their starts.
+-- it would be lost from the estimate or priced twice. Ranges are probed at each of their starts and ends.
 {{ config(meta={'dagster': {'ref': {'name': 'int_prices__rates_by_name'}}}) }}
 with models_seen as (
     select
@@ -27,6 +27,11 @@ instants as (
     select provider, model_name, region, valid_from_at as probed_at
     from rates
     group by provider, model_name, region, valid_from_at
+    union
+    select provider, model_name, region, valid_to_at as probed_at
+    from rates
+    where valid_to_at < timestamp '9999-12-31 00:00:00'
+    group by provider, model_name, region, valid_to_at
 ),
 
 minutes as (

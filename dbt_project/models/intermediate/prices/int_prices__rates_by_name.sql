@@ -6,15 +6,43 @@ with lookup as (
     select * from {{ ref('int_prices__region_lookup') }}
 ),
 
--- When a version prices: its own time, but for windows that were repriced.
 prices as (
+    select * from {{ ref('price_resolved') }}
+),
+
+-- When a version prices: its own time, but for windows that were repriced.
+versions as (
     select
-        resolved.*,
-        ranges.valid_from_at as applies_from_at,
-        ranges.valid_to_at as applies_to_at
-    from {{ ref('price_resolved') }} as resolved
+        prices.price_key,
+        prices.price_version_key,
+        ranges.valid_from_at,
+        ranges.valid_to_at
+    from prices
     inner join {{ ref('int_prices__valid_ranges') }} as ranges
-        on resolved.price_version_key = ranges.price_version_key
+        on prices.price_version_key = ranges.price_version_key
+    group by prices.price_key, prices.price_version_key, ranges.valid_from_at, ranges.valid_to_at
+),
+
+followed as (
+    select
+        *,
+        lead(valid_from_at) over (partition by price_key order by valid_from_at) as next_from_at
+    from versions
+),
+
+-- A model that its files no longer list has no rates then, but is still that model.
+applying as (
+    select price_key, price_version_key, valid_from_at, valid_to_at
+    from versions
+    union all
+    select
+        price_key,
+        cast(null as {{ dbt.type_string() }}) as price_version_key,
+        valid_to_at as valid_from_at,
+        next_from_at as valid_to_at
+    from followed
+    where valid_to_at is not null
+        and (next_from_at is null or valid_to_at < next_from_at)
 ),
 
 region_factors as (
@@ -48,14 +76,14 @@ matched as (
         cast(coalesce(prices.week_minute_from, 0) as integer) as week_minute_from,
         cast(coalesce(prices.week_minute_to, 10080) as integer) as week_minute_to,
         greatest(
-            lookup.valid_from_at, coalesce(prices.applies_from_at, lookup.valid_from_at)
+            lookup.valid_from_at, coalesce(applying.valid_from_at, lookup.valid_from_at)
         ) as valid_from_at,
         least(
             coalesce(lookup.valid_to_at, timestamp '9999-12-31 00:00:00'),
-            coalesce(prices.applies_to_at, timestamp '9999-12-31 00:00:00')
+            coalesce(applying.valid_to_at, timestamp '9999-12-31 00:00:00')
         ) as valid_to_at,
 
-        prices.price_key,
+        applying.price_key,
         prices.price_version_key,
         prices.observed_at as price_observed_at,
         lookup.matched_by,
@@ -73,11 +101,13 @@ matched as (
         {%- endfor %}
     from lookup
     cross join service_tiers
+    left join applying
+        on lookup.price_key = applying.price_key
+        and (lookup.valid_to_at is null or applying.valid_from_at < lookup.valid_to_at)
+        and (applying.valid_to_at is null or lookup.valid_from_at < applying.valid_to_at)
     left join prices
-        on lookup.price_key = prices.price_key
+        on applying.price_version_key = prices.price_version_key
         and service_tiers.service_tier = prices.service_tier
-        and (lookup.valid_to_at is null or prices.applies_from_at < lookup.valid_to_at)
-        and (prices.applies_to_at is null or lookup.valid_from_at < prices.applies_to_at)
     left join region_factors
         on lookup.provider = region_factors.provider
         and lookup.model_name = region_factors.model_name

@@ -50,6 +50,11 @@ boundaries as (
     select versions.price_key, versions.valid_from_at as starts_at
     from versions
     where versions.price_key in (select price_key from repriced)
+    union
+    select versions.price_key, versions.valid_to_at as starts_at
+    from versions
+    where versions.price_key in (select price_key from repriced)
+        and versions.valid_to_at is not null
 ),
 
 intervals as (
