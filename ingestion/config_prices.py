@@ -1,7 +1,7 @@
 """What `config/prices.yaml` may say: contracts, negotiated rates, and what customers are charged.
 
 Belongs here: the shape of a rule, and what two rules say about each other. Which rule applies to an
-act is decided in dbt (`int_prices__terms_ranked`); ties are refused here, at load.
+act is decided in dbt (`int_prices__terms_resolved`); ties are refused here, at load.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -105,10 +105,11 @@ class PriceRule(Dated):
             raise ValueError("ratio: a discount is a share of the price, 0.05 for 5 %")
         if self.rule_kind in _OF_A_REQUEST and self.meters:
             raise ValueError(f"meters: {self.rule_kind} speaks of a whole request")
+        for name in ("meters", "applies_to"):
+            if len(set(getattr(self, name))) < len(getattr(self, name)):
+                raise ValueError(f"{name}: names one twice")
         if self.rule_kind == "fixed_rate" and not self.meters:
             raise ValueError("meters: a fixed rate needs the meters it is the rate of")
-        if self.model is not None and self.provider is None and not getattr(self, "contract", None):
-            raise ValueError("model: say whose model it is (provider)")
         return self
 
 
@@ -178,6 +179,8 @@ def price_problems(
         contract = getattr(rule, "contract", None)
         if contract is not None and contract not in of_contract:
             yield placed.problem(f"no contract is called {contract}", "contract")
+        elif rule.model is not None and provider_of(rule, of_contract) is None:
+            yield placed.problem("say whose model it is (provider)", "model")
     yield from _ties(overrides, of_contract)
     yield from _ties(selling, of_contract)
 

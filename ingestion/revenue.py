@@ -11,6 +11,7 @@ changed replaces what it said, one that is gone takes it back.
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +31,8 @@ _NEEDED = ("id", "customer", "period_start_on", "period_end_on", "amount", "curr
 _FIELDS = (*_NEEDED, "feature")
 _MOST_BYTES = 256 << 20
 # Longer than any contract: a year mistyped would spread over centuries.
+# As dbt converts amounts (macro to_usd).
+_LARGEST_AMOUNT = Decimal("1e11")
 _MOST_DAYS = 3660
 
 
@@ -144,6 +147,8 @@ def _fault(
     currency = record.get("currency_code", "")
     if currency and not (len(currency) == 3 and currency.isascii() and currency.isupper()):
         return "currency_code", "not_a_currency_code"
+    if _is_too_large(record.get("amount")):
+        return "amount", "too_large"
     start, end = (_day(record.get(name)) for name in ("period_start_on", "period_end_on"))
     for column, value in (("period_start_at", start), ("period_end_at", end)):
         if value is None:
@@ -154,6 +159,14 @@ def _fault(
         if (end - start).days > _MOST_DAYS:
             return "period_end_at", "period_is_too_long"
     return None, ""
+
+
+def _is_too_large(value: Any) -> bool:
+    """What no conversion can multiply; what is no number is refused by its column."""
+    try:
+        return abs(Decimal(str(value))) >= _LARGEST_AMOUNT
+    except InvalidOperation:
+        return False
 
 
 def _day(value: Any) -> date | None:

@@ -202,8 +202,13 @@ def make_use(connection: duckdb.DuckDBPyConnection) -> None:
         """create table intermediate.int_bills__lines as
         select 'openai_bill' as source, 'openai-bill' as source_instance, 'openai' as provider,
             cast(day as date) as billed_on, line_item, meter, is_metered_kind,
-            true as is_authoritative, cast(usd as decimal(38, 15)) as billed_cost_usd
-        from billed"""
+            true as is_authoritative, cast(usd as decimal(38, 15)) as billed_amount,
+            'USD' as currency_code, cast(usd as decimal(38, 15)) as billed_cost_usd
+        from billed
+        union all
+        -- Nobody knows what a pound was worth that day.
+        select 'openai_bill', 'openai-bill', 'openai', date '2026-10-03', 'Support', 'fees', false,
+            true, 50, 'GBP', null"""
     )
 
 

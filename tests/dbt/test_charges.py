@@ -191,6 +191,8 @@ def test_of_an_owned_provider_the_bill_is_the_whole_truth(warehouse: Any) -> Non
         (on("2026-10-01"), "billed_unmetered", None, usd("0.5"), None),
         (on("2026-10-01"), "seats", "chat-seats", usd("500"), None),
         (on("2026-10-02"), "billed_unmetered", None, usd("3"), None),
+        # Fifty pounds on a day without a rate: on the list, in no total.
+        (on("2026-10-03"), "billed_unmetered", None, None, "no_fx_rate"),
         (on("2026-10-31"), "subscription", "ghost", usd("0"), "not_on_the_bill"),
         # 20 more than was declared.
         (on("2026-11-01"), "billed_unmetered", None, usd("20"), None),

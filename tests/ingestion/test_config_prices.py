@@ -113,11 +113,15 @@ DISCOUNT = "kind: discount, ratio: 0.1"
         ),
         (
             f"overrides:\n  - {{id: a, model: gpt-4o, {DISCOUNT}}}\n",
-            "prices.yaml:2: overrides[0]: model: say whose model it is (provider)",
+            "prices.yaml:2: say whose model it is (provider)",
         ),
         (
             "selling:\n  - {id: a, feature: search, kind: floor, usd: 1}\n",
             "prices.yaml:2: no feature is called search",
+        ),
+        (
+            "overrides:\n  - {id: a, meters: [input, input], kind: discount, ratio: 0.1}\n",
+            "prices.yaml:2: overrides[0]: meters: names one twice",
         ),
         (
             "contracts:\n  - {id: c, sources: [three]}\n",

@@ -1,6 +1,6 @@
 -- one row per line of a provider's bill as last stated, of every bill; `is_authoritative` where its source is the one
--- that owns the provider. A bill joins here with the columns below and its own `bill_line_id`; where its currency is
--- not the dollar, its `billed_cost_usd` is null
+-- that owns the provider. A bill joins here with the columns below and its own `bill_line_id`; another currency is
+-- converted at the rate of its day, and null where that day has none
 {% set bills = [
     ('anthropic_bill', 'stg_anthropic_bill__costs'),
     ('aws_cur', 'stg_aws_cur__line_items'),

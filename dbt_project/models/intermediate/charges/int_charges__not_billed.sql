@@ -49,7 +49,7 @@ months as (
         allocation,
         customer_allocation,
         max(charged_on) as charged_on,
-        sum(billed_cost_usd) as declared_usd
+        case when count(billed_cost_usd) = count(*) then sum(billed_cost_usd) end as declared_usd
     from declared
     group by
         charge_kind,
@@ -91,4 +91,5 @@ left join explained
     and months.charge_kind = explained.charge_kind
     and months.month_on = explained.month_on
 where months.month_on < cast(date_trunc('month', current_pass.as_of) as date)
-    and months.declared_usd > coalesce(explained.explained_usd, 0)
+    -- Of a charge whose dollars are not known it is not known whether the bill has it whole.
+    and (months.declared_usd is null or months.declared_usd > coalesce(explained.explained_usd, 0))

@@ -1,5 +1,5 @@
 -- one row per place of usage (owner, customer, feature, source), side, price rule that is about it and range of time; with
--- how specific its scope is. Rules about the whole installation are not here: they are about every place
+-- how specific its scope is
 {{ config(materialized='table') }}
 
 with rules as (
@@ -91,7 +91,7 @@ of_contracts as (
     where rules.scope = 'contract'
 ),
 
--- A rule for the whole installation is about some places only where it names a feature, or sells to customers.
+-- A rule for the whole installation is about every place; one that sells, where a customer is served.
 of_the_installation as (
     select
         places.*,

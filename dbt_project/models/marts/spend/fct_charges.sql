@@ -17,6 +17,10 @@ not_billed as (
     select * from {{ ref('int_charges__not_billed') }}
 ),
 
+unconverted as (
+    select * from {{ ref('int_charges__unconverted') }}
+),
+
 unattributed as (
     select entity_key from {{ ref('stg_config__entities') }}
     where tree = 'owner' and entity_type = 'unattributed'
@@ -109,12 +113,14 @@ lines as (
     where billed.billed_cost_usd <> coalesce(explained_lines.explained_usd, 0)
     union all
     select * from not_billed
+    union all
+    select * from unconverted
 )
 
 select
     {{ hash_key([
         'charge_kind', 'charge_id', 'source_instance', 'provider', 'charged_on', 'is_metered_kind', 'bill_line',
-        'finding',
+        'finding', 'currency_code',
     ]) }} as charge_key,
     charge_kind,
     charge_id,

@@ -95,7 +95,7 @@ select
     source_instance,
 
     case
-        when billed_cost_usd is null and unconverted_lines_count > 0 then 'other_currency'
+        when unconverted_lines_count > 0 then 'other_currency'
         when billed_cost_usd is null then 'no_bill_yet'
         when abs(difference_usd) <= tolerance_usd then 'within_tolerance'
         when difference_usd < 0 then 'billed_beyond_metered'

@@ -34,6 +34,7 @@ select
     coalesce(metered.estimated_cost_usd, 0) as estimated_cost_usd,
     case when metered.charged_requests_count > 0 then metered.charged_usd end as charged_usd,
     revenue.revenue_usd,
+    revenue.revenue_on is not null and revenue.revenue_usd is null as is_revenue_unknown,
     case
         when revenue_days.revenue_on is not null then 'revenue'
         when metered.charged_requests_count > 0 then 'charged'
@@ -44,6 +45,8 @@ select
         when metered.sold_requests_count > 0 then metered.sold_cost_usd
     end as cost_of_income_usd,
     case
+        -- Revenue may name no feature, or another one: what a feature costs counts all the same.
+        when revenue_days.revenue_on is not null and revenue.revenue_on is null then -metered.effective_cost_usd
         when revenue_days.revenue_on is not null then revenue.revenue_usd - coalesce(metered.effective_cost_usd, 0)
         when metered.sold_requests_count > 0 then metered.margin_usd
     end as margin_usd
