@@ -15,6 +15,8 @@ from price_catalog.parse import parse
 from price_catalog.rows import ParsedCatalogue, PriceRow
 
 Verdict = Literal["flag", "quarantine"]
+_HELD: Verdict = "quarantine"
+_TAKEN: Verdict = "flag"
 
 # A file that lost more than a twentieth of its models is taken for truncated (reliability F32).
 SMALLEST_SHARE_OF_LAST = (19, 20)
@@ -22,8 +24,6 @@ SMALLEST_SHARE_OF_LAST = (19, 20)
 LARGEST_FACTOR = 3
 # USD per token: 1,000 per million.
 LARGEST_TOKEN_RATE = Decimal("0.001")
-# Two sources that differ by more than 2 % disagree.
-OPINION_TOLERANCE = Decimal("0.02")
 _LARGEST_INTEGER = 2**63 - 1
 _NOT_A_CONDITION = ("rate_usd_per_unit", "catalogue_key")
 _CACHE_WRITES = ("cache_write", "cache_write_1h", "cache_write_12h")
@@ -90,65 +90,62 @@ def decide(
     content: bytes,
     *,
     past: Past,
-    opinions: Mapping[str, Decimal],
-    opinions_are_fresh: bool,
     read: Callable[[bytes], ParsedCatalogue] = parse,
 ) -> Decision:
-    """The decision on any bytes whatever; never raises for what they say.
-
-    `opinions` are a second source's rates by rate_key. A fresh one can hold a change back; one of
-    another age only flags it.
-    """
-    item_id = f"file-{hashlib.sha256(content).hexdigest()[:12]}"
+    """The decision on any bytes whatever; never raises for what they say."""
+    item_id = _file_id(content)
     try:
         catalogue = _storable(read(content))
         keys = {rate_key(row): row for row in catalogue.prices}
     except (ValueError, ArithmeticError, RecursionError) as error:
         return Decision(item_id, f"not a price file: {error}"[:200], None)
-    refused = None if item_id in past.approved else judge_file(catalogue, past=past)
-    if refused:
-        return Decision(item_id, refused, None)
-    judged = judge_rates(keys, past=past, opinions=opinions, opinions_are_fresh=opinions_are_fresh)
-    return Decision(item_id, None, catalogue, tuple(judged))
+    asked = judge_file(catalogue, past=past)
+    if asked:
+        # The file changes several times a day: a yes is to what is asked, not to the bytes.
+        item_id = _file_id("; ".join(asked).encode())
+        if item_id not in past.approved:
+            shown = "; ".join(asked)
+            return Decision(item_id, shown if len(shown) <= 200 else f"{shown[:197]}...", None)
+    return Decision(item_id, None, catalogue, tuple(judge_rates(keys, past=past)))
 
 
-def judge_file(catalogue: ParsedCatalogue, *, past: Past) -> str | None:
-    """Why the whole file is refused, or None."""
+def judge_file(catalogue: ParsedCatalogue, *, past: Past) -> list[str]:
+    """What a person has to say yes to before the file counts: the same where the same is gone."""
     listed = {f"{row.provider}/{row.model}" for row in catalogue.models}
     share, whole = SMALLEST_SHARE_OF_LAST
+    asked = []
     if len(listed) * whole < len(past.models) * share:
-        return f"fell from {len(past.models)} models to {len(listed)}"
+        asked.append(f"fell from {len(past.models)} models to {len(listed)}")
     gone = sorted((past.used & past.models) - listed)
     if gone:
-        return f"lacks {len(gone)} used model(s): {', '.join(gone[:5])}"
-    return None
+        asked.append(f"lacks {len(gone)} used model(s): {', '.join(gone)}")
+    return asked
 
 
-def judge_rates(
-    rows: Mapping[str, PriceRow],
-    *,
-    past: Past,
-    opinions: Mapping[str, Decimal],
-    opinions_are_fresh: bool,
-) -> Iterator[Judged]:
+def judge_rates(rows: Mapping[str, PriceRow], *, past: Past) -> Iterator[Judged]:
     """Every rate, by its rate_key, that is flagged or quarantined."""
-    by_condition = {(row.meter, _place(row)): (key, row) for key, row in rows.items()}
+    slips = {}
+    by_condition: dict[tuple[str, PriceRow], PriceRow] = {}
     for key, row in rows.items():
         old = past.last_good.get(key)
-        is_used = price_key(row) in past.used
-        changed = old is not None and old != row.rate_usd_per_unit
-        reason = _slip(row, old=old, is_used=is_used)
-        verdict: Verdict = "quarantine"
+        slips[key] = _slip(row, old=old, is_used=price_key(row) in past.used)
+        counted: PriceRow | None = row
+        if slips[key] and _item_id(key, row, old) not in past.approved:
+            counted = None if old is None else replace(row, rate_usd_per_unit=old)
+        # What a rate is compared with is what will be in force beside it.
+        if counted:
+            by_condition[row.meter, _place(row)] = counted
+    for key, row in rows.items():
+        old = past.last_good.get(key)
+        reason, verdict = slips[key], _HELD
         if reason is None:
             reason = _inverted(row, by_condition)
-            verdict = "quarantine" if changed else "flag"
+            verdict = _HELD if old not in (None, row.rate_usd_per_unit) else _TAKEN
         if reason is None:
-            reason = _disputed(row, opinions.get(key))
-            verdict = "quarantine" if changed and opinions_are_fresh else "flag"
-        if reason is None:
-            reason, verdict = _odd(row, old, by_condition), "flag"
+            reason, verdict = _odd(row, old, by_condition), _TAKEN
         if reason is None:
             continue
+        is_used = price_key(row) in past.used
         yield Judged(row, key, _item_id(key, row, old), old, is_used, verdict, reason)
 
 
@@ -170,11 +167,6 @@ def in_force(decision: Decision, *, past: Past) -> dict[str, Decimal]:
         if key not in held:
             rates[key] = row.rate_usd_per_unit
     return rates
-
-
-def differs(rate: Decimal, other: Decimal) -> bool:
-    """Whether two sources disagree: by more than 2 % of the second."""
-    return abs(rate - other) > OPINION_TOLERANCE * other
 
 
 def _storable(catalogue: ParsedCatalogue) -> ParsedCatalogue:
@@ -208,7 +200,7 @@ def _slip(row: PriceRow, *, old: Decimal | None, is_used: bool) -> str | None:
     return None
 
 
-Places = Mapping[tuple[str, PriceRow], tuple[str, PriceRow]]
+Places = Mapping[tuple[str, PriceRow], PriceRow]
 
 
 def _inverted(row: PriceRow, by_condition: Places) -> str | None:
@@ -216,30 +208,23 @@ def _inverted(row: PriceRow, by_condition: Places) -> str | None:
     place = _place(row)
     if row.meter == "cache_read":
         found = by_condition.get(("input", place))
-        if found and row.rate_usd_per_unit > found[1].rate_usd_per_unit:
+        if found and row.rate_usd_per_unit > found.rate_usd_per_unit:
             return "a cache read dearer than input"
     if row.meter == "input":
         found = by_condition.get(("cache_read", place))
-        if found and found[1].rate_usd_per_unit > row.rate_usd_per_unit:
+        if found and found.rate_usd_per_unit > row.rate_usd_per_unit:
             return "input cheaper than a cache read"
     if row.service_tier == "batch":
         found = by_condition.get((row.meter, replace(place, service_tier="standard")))
-        if found and row.rate_usd_per_unit > found[1].rate_usd_per_unit:
+        if found and row.rate_usd_per_unit > found.rate_usd_per_unit:
             return "batch dearer than standard"
     return None
-
-
-def _disputed(row: PriceRow, opinion: Decimal | None) -> str | None:
-    # A free listing says nothing about what a paid one costs (pricing.md R23).
-    if opinion is None or opinion == 0 or not differs(row.rate_usd_per_unit, opinion):
-        return None
-    return "the second source differs by more than 2 %"
 
 
 def _odd(row: PriceRow, old: Decimal | None, by_condition: Places) -> str | None:
     """What is taken, and worth a look."""
     found = by_condition.get(("input", _place(row)))
-    base = found[1].rate_usd_per_unit if found else None
+    base = found.rate_usd_per_unit if found else None
     if row.meter in _CACHE_WRITES and base:
         if row.rate_usd_per_unit == 0:
             return "a cache write at zero while input is not"
@@ -255,6 +240,10 @@ def _odd(row: PriceRow, old: Decimal | None, by_condition: Places) -> str | None
 def _place(row: PriceRow) -> PriceRow:
     """The condition of a rate apart from its meter: what other meters are compared within."""
     return replace(row, meter="", catalogue_key="", rate_usd_per_unit=Decimal(0))
+
+
+def _file_id(asked: bytes) -> str:
+    return f"file-{hashlib.sha256(asked).hexdigest()[:12]}"
 
 
 def _item_id(key: str, row: PriceRow, old: Decimal | None) -> str:

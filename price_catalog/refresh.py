@@ -10,9 +10,8 @@ A file that the guards refuse leaves one row that says why, and prices stay what
 import functools
 import gzip
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -95,13 +94,7 @@ def price_catalog_source(
     @functools.cache
     def snapshot() -> Snapshot:
         source_url, body = content()
-        decision = decide(
-            body,
-            past=past,
-            opinions=_NO_OPINIONS,
-            opinions_are_fresh=False,
-            read=catalogue.read,
-        )
+        decision = decide(body, past=past, read=catalogue.read)
         found = Snapshot(catalogue.name, _sha256(body), source_url, observed_at, decision)
         if kept_in and decision.catalogue is not None:
             _keep(body, kept_in / f"{found.snapshot_id}.json.gz")
@@ -147,9 +140,6 @@ def price_catalog_source(
         unit_rates_resource(observed_at=observed_at),
         opinions_resource(observed_at=observed_at),
     ]
-
-
-_NO_OPINIONS: Mapping[str, Decimal] = {}
 
 
 def _state_of(catalogue: Catalogue) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def warehouse(
 
 def held_back() -> list[str]:
     """What the guards hold back of the seed: a person accepts it here, so that all is priced."""
-    decided = decide(read_seed(), past=Past(), opinions={}, opinions_are_fresh=False)
+    decided = decide(read_seed(), past=Past())
     return [each.item_id for each in decided.judged if each.verdict == "quarantine"]
 
 

@@ -1,6 +1,7 @@
 """What of a price file is accepted, flagged, held back or refused: by hand, and for any bytes."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -41,13 +42,8 @@ def known(content: bytes, *, used: frozenset[str] = frozenset({"p/m"})) -> Past:
 PAST = known(price_file(m=BASE_RATES))
 
 
-def after(past: Past = PAST, opinion: str | None = None, fresh: bool = True, **changed: Any) -> Any:
-    content = price_file(m=BASE_RATES | changed)
-    opinions = {}
-    if opinion:
-        [row] = [each for each in parse(content).prices if each.meter == "input"]
-        opinions = {rate_key(row): Decimal(opinion)}
-    return decide(content, past=past, opinions=opinions, opinions_are_fresh=fresh)
+def after(past: Past = PAST, **changed: Any) -> Decision:
+    return decide(price_file(m=BASE_RATES | changed), past=past)
 
 
 def only(decision: Decision) -> Judged:
@@ -64,7 +60,7 @@ def input_rate(decision: Decision, past: Past = PAST) -> Decimal | None:
     ("stated", "reason"),
     [
         ("2.5e-5", "more than 3 times the last good rate"),
-        ("2.5e-12", "input cheaper than a cache read"),
+        ("2.5e-12", "less than a third of the last good rate"),
         ("7.500000001e-6", "more than 3 times the last good rate"),
         ("8.3e-7", "less than a third of the last good rate"),
         ("0", "zero on a used model"),
@@ -73,9 +69,8 @@ def input_rate(decision: Decision, past: Past = PAST) -> Decimal | None:
 )
 def test_a_slip_is_held_back_and_the_last_good_rate_stays(stated: str, reason: str) -> None:
     decision = after(input_cost_per_token=stated)
-    [judged] = [each for each in decision.judged if each.row.meter == "input"]
-    assert judged.verdict == "quarantine"
-    assert reason in {judged.reason, "input cheaper than a cache read"}
+    judged = only(decision)
+    assert (judged.row.meter, judged.verdict, judged.reason) == ("input", "quarantine", reason)
     assert judged.old_rate == Decimal("0.0000025")
     assert input_rate(decision) == Decimal("0.0000025")
 
@@ -121,8 +116,6 @@ def test_on_first_sight_only_a_rate_over_the_absolute_limit_is_held_back() -> No
     dear = decide(
         price_file(m=BASE_RATES | {"output_cost_per_token": "0.0097"}),
         past=nothing,
-        opinions={},
-        opinions_are_fresh=True,
     )
     assert [(each.row.meter, each.verdict) for each in dear.judged] == [("output", "quarantine")]
     assert len(in_force(dear, past=nothing)) == 2
@@ -140,13 +133,44 @@ def test_batch_dearer_than_standard_is_held_back_where_it_is_new() -> None:
     )
 
 
-def test_a_dispute_is_flagged_and_a_fresh_one_holds_back_what_the_same_file_changed() -> None:
-    assert only(after(opinion="2.6e-6")).verdict == "flag"
-    assert after(opinion="2.54e-6").judged == ()
-    assert after(opinion="0").judged == ()
-    changed = {"input_cost_per_token": "3e-6"}
-    assert only(after(opinion="2.5e-6", **changed)).verdict == "quarantine"
-    assert only(after(opinion="2.5e-6", fresh=False, **changed)).verdict == "flag"
+def test_a_rate_is_compared_with_what_stays_in_force_beside_it() -> None:
+    past = known(
+        price_file(m={"input_cost_per_token": "1e-6", "cache_read_input_token_cost": "5e-7"})
+    )
+    # The input is ten times the last one and held at 1: the cache read at 1.2 would be dearer.
+    content = price_file(
+        m={"input_cost_per_token": "1e-5", "cache_read_input_token_cost": "1.2e-6"}
+    )
+    decision = decide(content, past=past)
+    assert {each.row.meter: (each.verdict, each.reason) for each in decision.judged} == {
+        "input": ("quarantine", "more than 3 times the last good rate"),
+        "cache_read": ("quarantine", "a cache read dearer than input"),
+    }
+    assert in_force(decision, past=past) == past.last_good
+    [item] = [each.item_id for each in decision.judged if each.row.meter == "input"]
+    accepted = decide(content, past=replace(past, approved=frozenset({item})))
+    assert [each.row.meter for each in accepted.judged] == ["input"]
+
+
+def test_a_yes_to_a_file_holds_for_every_file_that_asks_the_same() -> None:
+    names = [f"m{number}" for number in range(40)]
+    past = known(
+        price_file(**{name: BASE_RATES for name in names}), used=frozenset({"p/m0", "p/m1"})
+    )
+
+    def without(*gone: str, past: Past = past, **more: Any) -> Decision:
+        kept = {name: BASE_RATES | more for name in names if name not in gone}
+        return decide(price_file(**kept), past=past)
+
+    first, later = without("m0"), without("m0", output_cost_per_token="1.1e-5")
+    assert first.refused == later.refused == "lacks 1 used model(s): p/m0"
+    assert first.item_id == later.item_id
+    assert without("m0", "m1").item_id != first.item_id
+    approved = replace(past, approved=frozenset({first.item_id}))
+    assert without("m0", past=approved, output_cost_per_token="1.2e-5").refused is None
+    both = without("m0", "m2", "m3", past=approved)
+    assert both.refused == "fell from 40 models to 37; lacks 1 used model(s): p/m0"
+    assert decide(b"<html>", past=past).item_id != decide(b"<htm>", past=past).item_id
 
 
 def test_a_size_that_no_table_holds_refuses_the_file() -> None:
@@ -175,7 +199,7 @@ mangled = st.one_of(
 @settings(max_examples=300, deadline=None)
 @given(content=mangled)
 def test_no_bytes_whatever_raise_or_move_a_used_price_beyond_the_guards(content: bytes) -> None:
-    decision = decide(content, past=PAST, opinions={}, opinions_are_fresh=True)
+    decision = decide(content, past=PAST)
     rates = in_force(decision, past=PAST)
     for key, good in PAST.last_good.items():
         assert good <= rates[key] * 3 and rates[key] <= good * 3

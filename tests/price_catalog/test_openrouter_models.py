@@ -160,6 +160,6 @@ KEYS = st.sampled_from(["prompt", "image", "overrides", "discount", "utc_start",
 def test_no_list_whatever_breaks_the_guards(pricing: dict[str, object]) -> None:
     pricing = {"prompt": "0.1", "completion": "0.1", "overrides": [pricing]} | pricing
     body = json.dumps({"data": [{"id": "a/b", "pricing": pricing}]}).encode()
-    decision = decide(body, past=Past(), opinions={}, opinions_are_fresh=False, read=parse_models)
+    decision = decide(body, past=Past(), read=parse_models)
     for row in decision.catalogue.prices if decision.catalogue else ():
         assert 0 <= row.rate_usd_per_unit < 1000
