@@ -25,6 +25,7 @@ SNAPSHOTS = (
     (datetime(2026, 10, 20, tzinfo=UTC), 0),
     (datetime(2026, 11, 5, tzinfo=UTC), 1),
 )
+# What turns a price file and attributed usage into cost and charges; tests build it as well.
 PRICE_MODELS = [
     "stg_price_catalog__snapshots",
     "stg_price_catalog__rates",

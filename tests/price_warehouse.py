@@ -7,46 +7,12 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
+from bench.warehouse import PRICE_MODELS as TOKEN_PRICE_MODELS
 from price_catalog.cost import Usage
 
-# Negotiated rates and selling, from rules to what an act joins to.
-TERMS_MODELS = [
-    "int_prices__names_numbered",
-    "int_prices__place_rules",
-    "int_prices__scopes",
-    "int_prices__identity_scopes",
-    "int_prices__terms_matched",
-    "int_prices__terms_resolved",
-    "int_prices__terms",
-]
-# Everything that turns a price file and attributed usage into cost, and nothing else.
+# Everything that turns a price file and attributed usage into cost, and what it says of itself.
 PRICE_MODELS = [
-    "stg_price_catalog__snapshots",
-    "stg_price_catalog__rates",
-    "stg_price_catalog__models",
-    "stg_price_catalog__provider_names",
-    "stg_price_catalog__verdicts",
-    "stg_price_catalog__opinions",
-    "int_prices__files",
-    "int_prices__rates_stated",
-    "int_prices__rate_runs",
-    "int_prices__opinions",
-    "int_prices__history",
-    "int_prices__observed_versions",
-    "int_prices__versions",
-    "int_prices__version_rates",
-    "int_prices__token_rates",
-    "int_prices__valid_ranges",
-    "int_prices__stated",
-    "price_resolved",
-    "int_prices__names_reduced",
-    "int_prices__name_matches",
-    "int_prices__model_lookup",
-    "int_prices__region_lookup",
-    "int_prices__region_factors",
-    "int_prices__estimate_rates",
-    "int_prices__rates_by_name",
-    *TERMS_MODELS,
+    *TOKEN_PRICE_MODELS,
     "stg_price_catalog__unit_rates",
     "int_prices__contract_runs",
     "int_prices__contract_ranges",
@@ -55,13 +21,10 @@ PRICE_MODELS = [
     "int_prices__units_seen",
     "int_prices__unit_rates_matched",
     "int_prices__unit_rates",
-    "int_usage__rated",
-    "int_usage__contracted",
-    "int_usage__priced",
-    "int_usage__charged",
     "dim_prices",
     "dim_models",
     "assert_every_seen_name_joins_to_one_price_row",
+    "assert_no_two_price_rules_are_as_specific",
 ]
 OCCURRED_AT = datetime(2026, 11, 22, 12)  # noqa: DTZ001 (the warehouse stores naive UTC)
 TOKEN_BUCKETS = tuple(Usage.__dataclass_fields__)

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from listed_identifiers import LISTED_BY, listed_table
-from price_warehouse import TERMS_MODELS
 from staged_warehouse import build, compiled
 
 from ingestion.config_loader import load_config
@@ -22,7 +21,8 @@ from ingestion.pipeline import pipeline_for, run_source, warehouse_path
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = [
-    *("path:models/staging/config", "path:models/intermediate/org", *TERMS_MODELS[1:4]),
+    *("path:models/staging/config", "path:models/intermediate/org", "int_prices__place_rules"),
+    *("int_prices__scopes", "int_prices__identity_scopes"),
     *("int_usage__attributed", "dim_entities", "dim_customers", "dim_features"),
     *("dim_source_identities", "int_inventory__identities", "fct_unattributed_usage"),
 ]

@@ -1,22 +1,15 @@
 -- one row per model, meter, size and day from which a second source says that a rate holds, of its newest content
 with source as (
-    select * from {{ source('raw_price_catalog', 'opinions') }}
-),
-
-completed_loads as (
-    select load_id from {{ source('raw_price_catalog', '_dlt_loads') }}
-    where status = 0
+    select * from {{ raw_rows('price_catalog', 'opinions') }}
 ),
 
 newest as (
-    select max(source._dlt_load_id) as load_id
+    select max(source.load_id) as load_id
     from source
-    inner join completed_loads
-        on source._dlt_load_id = completed_loads.load_id
 )
 
 select
-    source._dlt_load_id as load_id,
+    source.load_id,
     source.opinions_sha256 as snapshot_id,
     source.provider,
     source.model as model_name,
@@ -27,4 +20,4 @@ select
     {{ utc('source.observed_at') }} as observed_at
 from source
 inner join newest
-    on source._dlt_load_id = newest.load_id
+    on source.load_id = newest.load_id

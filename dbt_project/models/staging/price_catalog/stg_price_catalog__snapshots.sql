@@ -1,16 +1,11 @@
 -- one row per look at a price file that found something new: accepted, refused, or confirmed after a refusal
 with source as (
-    select * from {{ source('raw_price_catalog', 'snapshots') }}
-),
-
-completed_loads as (
-    select load_id from {{ source('raw_price_catalog', '_dlt_loads') }}
-    where status = 0
+    select * from {{ raw_rows('price_catalog', 'snapshots') }}
 ),
 
 renamed as (
     select
-        source._dlt_load_id as load_id,
+        source.load_id,
         source.snapshot_id,
         source.catalogue,
         source.source_url,
@@ -24,8 +19,6 @@ renamed as (
         {{ utc('source.observed_at') }} as observed_at,
         {{ utc('source.fetched_at') }} as fetched_at
     from source
-    inner join completed_loads
-        on source._dlt_load_id = completed_loads.load_id
 )
 
 select * from renamed

@@ -1,24 +1,17 @@
 -- one row per published rate of a unit that is no token, and what it holds for ('' is any), of the newest rate cards
 with source as (
-    select * from {{ source('raw_price_catalog', 'unit_rates') }}
-),
-
-completed_loads as (
-    select load_id from {{ source('raw_price_catalog', '_dlt_loads') }}
-    where status = 0
+    select * from {{ raw_rows('price_catalog', 'unit_rates') }}
 ),
 
 -- A card carries its own dates, so that its newest content is the whole history.
 newest as (
-    select max(source._dlt_load_id) as load_id
+    select max(source.load_id) as load_id
     from source
-    inner join completed_loads
-        on source._dlt_load_id = completed_loads.load_id
 ),
 
 renamed as (
     select
-        source._dlt_load_id as load_id,
+        source.load_id,
         source.cards_sha256,
         source.provider,
         source.unit,
@@ -34,7 +27,7 @@ renamed as (
         source.checked_on
     from source
     inner join newest
-        on source._dlt_load_id = newest.load_id
+        on source.load_id = newest.load_id
 )
 
 select * from renamed

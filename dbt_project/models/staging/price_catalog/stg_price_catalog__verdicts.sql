@@ -1,16 +1,11 @@
 -- one row per snapshot and rate that the guards flagged or held back
 with source as (
-    select * from {{ source('raw_price_catalog', 'verdicts') }}
-),
-
-completed_loads as (
-    select load_id from {{ source('raw_price_catalog', '_dlt_loads') }}
-    where status = 0
+    select * from {{ raw_rows('price_catalog', 'verdicts') }}
 ),
 
 renamed as (
     select
-        source._dlt_load_id as load_id,
+        source.load_id,
         source.snapshot_id,
         source.item_id,
         source.provider,
@@ -28,8 +23,6 @@ renamed as (
         source.new_rate_usd_per_unit,
         {{ utc('source.observed_at') }} as observed_at
     from source
-    inner join completed_loads
-        on source._dlt_load_id = completed_loads.load_id
 )
 
 select * from renamed
