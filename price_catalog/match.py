@@ -172,6 +172,9 @@ def match_in_region(
     canonical = canonical_provider(provider)
     if canonical not in REGIONAL_PROVIDERS or not region or found.region_extract is not None:
         return found
+    # An alias to another provider's model means that model, wherever the act ran.
+    if found.provider not in (None, canonical):
+        return found
     name = found.model or _without_route(raw_model, provider=canonical)
     regional = f"{region.lower()}/{name}"
     if (canonical, regional) not in index.models:

@@ -101,6 +101,11 @@ def test_a_users_alias_goes_before_an_exact_name() -> None:
     assert (found.provider, found.model, found.matched_by) == ("openai", "gpt-4o", "alias")
 
 
+def test_an_alias_to_another_providers_model_has_no_regional_price_of_the_own_one() -> None:
+    found = match_in_region("acme-prod", provider="azure", region="eu", index=INDEX)
+    assert (found.provider, found.model, found.matched_by) == ("openai", "gpt-4o", "alias")
+
+
 def test_an_alias_to_an_unknown_model_matches_nothing() -> None:
     assert match("typo", provider="openai", index=INDEX).matched_by == "none"
 

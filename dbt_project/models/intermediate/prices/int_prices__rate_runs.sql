@@ -17,14 +17,28 @@ newest as (
     group by catalogue
 ),
 
--- Where a rate is held back its last good one stays, so each good statement counts until the next one.
+-- Where a rate is held back its last good one stays, so each good statement counts until the next one. What three files
+-- in a row lacked has ended: a statement that is held back does not bring it back.
+begun as (
+    select
+        *,
+        case
+            when is_held = 0 then 1
+            when from_ordinal > lag(to_ordinal) over (
+                partition by catalogue, provider, model_name, rate_key order by from_ordinal
+            ) + 3 then 1
+            else 0
+        end as is_begin
+    from stated
+),
+
 followed as (
     select
         *,
-        sum(1 - is_held) over (
+        sum(is_begin) over (
             partition by catalogue, provider, model_name, rate_key order by from_ordinal
-        ) as good_number
-    from stated
+        ) as group_number
+    from begun
 ),
 
 good as (
@@ -33,14 +47,14 @@ good as (
         provider,
         model_name,
         rate_key,
-        good_number,
+        group_number,
         max(case when is_held = 0 then load_id end) as load_id,
         max(case when is_held = 0 then rate_usd_per_unit end) as rate_usd_per_unit,
         min(from_ordinal) as from_ordinal,
         max(to_ordinal) as last_ordinal
     from followed
-    where good_number > 0
-    group by catalogue, provider, model_name, rate_key, good_number
+    group by catalogue, provider, model_name, rate_key, group_number
+    having min(is_held) = 0
 ),
 
 succeeded as (

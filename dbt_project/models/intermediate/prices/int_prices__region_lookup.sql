@@ -32,7 +32,7 @@ regions_seen as (
 ),
 
 -- The catalogue lists what a model costs in some regions as `<region>/<model>`. A geo profile has its own price
--- wherever it is called from.
+-- wherever it is called from, and an alias to another provider's model means that model.
 looked_up as (
     select
         lookup.*,
@@ -40,6 +40,7 @@ looked_up as (
         case
             when lookup.canonical_provider not in ('aws_bedrock', 'azure') then null
             when regions_seen.region = '' or lookup.region_extract is not null then null
+            when matched.provider <> lookup.canonical_provider then null
             else concat(
                 lower(regions_seen.region), '/', coalesce(matched.model_name, names.unrouted_name)
             )
