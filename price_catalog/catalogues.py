@@ -1,7 +1,8 @@
 """The catalogues of list prices behind one interface: the base, and what fills its gaps.
 
-A gap filler prices only models that the base does not list (int_prices__observed_versions); each is
-fetched, judged and landed as the base is, in a load of its own, and only where its URL is set.
+A gap filler prices only models of which the base has no rate in force
+(int_prices__observed_versions); each is fetched, judged and landed as the base is, in a load of its
+own, and only where its URL is set.
 """
 
 from collections.abc import Callable

@@ -8,9 +8,11 @@ from pathlib import Path
 import duckdb
 
 from ingestion.pipeline import warehouse_path
+from price_catalog.catalogues import BASE
 from price_catalog.guards import Past
 
-# The last value of each of a catalogue's rates that was not held back, whatever snapshot stated it.
+# The last value of each rate that was not held back, whatever snapshot stated it: the catalogue's
+# own, or where it has none another one's, which is in force until this one's is taken.
 _LAST_GOOD = """
     with stated as (
         select
@@ -18,14 +20,16 @@ _LAST_GOOD = """
             prices.rate_usd_per_unit,
             row_number() over (
                 partition by prices.rate_key
-                order by prices.observed_at desc, prices._dlt_load_id desc
+                order by
+                    case when snapshots.catalogue = $catalogue then 0 else 1 end,
+                    prices.observed_at desc,
+                    prices._dlt_load_id desc
             ) as newest_rank
         from raw_price_catalog.prices as prices
         inner join raw_price_catalog._dlt_loads as loads
             on prices._dlt_load_id = loads.load_id and loads.status = 0
         inner join raw_price_catalog.snapshots as snapshots
             on prices._dlt_load_id = snapshots._dlt_load_id
-            and snapshots.catalogue = $catalogue
         left join raw_price_catalog.verdicts as verdicts
             on prices._dlt_load_id = verdicts._dlt_load_id
             and prices.rate_key = verdicts.rate_key
@@ -48,6 +52,7 @@ _MODELS = """
     inner join newest on models._dlt_load_id = newest.load_id
 """
 # A file that still stands at the source, and the rates that the newest accepted one has held back.
+# A model that the base prices is not priced by what fills gaps.
 _WAITING = """
     with looks as (
         select
@@ -62,8 +67,25 @@ _WAITING = """
         from raw_price_catalog.snapshots as snapshots
         inner join raw_price_catalog._dlt_loads as loads
             on snapshots._dlt_load_id = loads.load_id and loads.status = 0
+        where list_contains($configured, snapshots.catalogue)
+    ),
+    priced_by_base as (
+        select concat(prices.provider, '/', prices.model) as price_key
+        from raw_price_catalog.prices as prices
+        inner join looks
+            on prices._dlt_load_id = looks.accepted_load_id
+            and looks.newest_rank = 1
+            and looks.catalogue = $base
+        group by concat(prices.provider, '/', prices.model)
     )
-    select item_id, 'file' as kind, source_url as subject, reason, null as old, null as new
+    select
+        item_id,
+        'file' as kind,
+        source_url as subject,
+        reason,
+        null as old,
+        null as new,
+        true as counts
     from looks
     where newest_rank = 1 and status = 'refused'
     union all
@@ -73,10 +95,13 @@ _WAITING = """
         concat(verdicts.provider, '/', verdicts.model),
         concat(verdicts.meter, ' (', verdicts.service_tier, '): ', verdicts.reason),
         verdicts.old_rate_usd_per_unit,
-        verdicts.new_rate_usd_per_unit
+        verdicts.new_rate_usd_per_unit,
+        looks.catalogue = $base or priced_by_base.price_key is null
     from raw_price_catalog.verdicts as verdicts
     inner join looks
         on verdicts._dlt_load_id = looks.accepted_load_id and looks.newest_rank = 1
+    left join priced_by_base
+        on concat(verdicts.provider, '/', verdicts.model) = priced_by_base.price_key
     where verdicts.verdict = 'quarantine'
     order by 2, 3, 4
 """
@@ -98,13 +123,23 @@ class Waiting:
     is_used: bool
 
 
-def waiting(home: Path, *, used: Collection[str], approved: Collection[str]) -> list[Waiting]:
-    """What waits for `meterhouse accept price <id>`."""
+def waiting(
+    home: Path,
+    *,
+    used: Collection[str],
+    approved: Collection[str],
+    configured: Collection[str] = (BASE.name,),
+) -> list[Waiting]:
+    """What waits for `meterhouse accept price <id>` in the catalogues that are configured."""
     with duckdb.connect(str(warehouse_path(home)), read_only=True) as connection:
-        rows = connection.execute(_WAITING).fetchall()
+        rows = connection.execute(
+            _WAITING, {"configured": sorted(configured), "base": BASE.name}
+        ).fetchall()
     return [
-        Waiting(item, kind, subject, reason, old, new, kind == "file" or subject in used)
-        for item, kind, subject, reason, old, new in rows
+        Waiting(
+            item, kind, subject, reason, old, new, kind == "file" or (counts and subject in used)
+        )
+        for item, kind, subject, reason, old, new, counts in rows
         if item not in approved
     ]
 

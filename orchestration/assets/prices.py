@@ -99,7 +99,8 @@ def price_assets(environ: Mapping[str, str]) -> dg.AssetsDefinition:
                     # The message may hold the URL, and that a secret: what kind it is has to do.
                     cause = failed.exception.__cause__ or failed.exception
                     unread.append(f"{each.name}: {type(cause).__name__}")
-        found = waiting(home, used=used, approved=approved)
+        configured = [each.name for each in (BASE, *gap_fillers)]
+        found = waiting(home, used=used, approved=approved, configured=configured)
         files = [each for each in found if each.kind == "file"]
         rates = [each for each in found if each.kind == "rate" and each.is_used]
         yield _check("price_file_is_accepted", files)

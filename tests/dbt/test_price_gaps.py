@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,23 +15,26 @@ from staged_warehouse import build
 from ingestion.pipeline import pipeline_for, run_source, warehouse_path
 from price_catalog.catalogues import BASE, GAP_FILLERS, Catalogue
 from price_catalog.cost import Usage
+from price_catalog.past import read_past
 from price_catalog.refresh import price_catalog_source
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "price_catalog" / "openrouter_models.json"
 [OPENROUTER] = GAP_FILLERS
-CLAUDE, KIMI, GLM = (
+CLAUDE, KIMI, GLM, FREE = (
     "anthropic/claude-sonnet-4.5",
     "moonshotai/kimi-k2-0905",
     "z-ai/glm-5-turbo",
+    "qwen/qwen3-coder:free",
 )
 MILLION = Usage(input=1_000_000)
 
 
-def base_file(day: int, **rates: float) -> bytes:
+def base_file(day: int, **rates: float | None) -> bytes:
     """A base file that lists Claude at 2 per million, and the others that are named."""
-    models = {CLAUDE: 2e-6, "other": day * 1e-6} | rates
-    entries = {
-        f"openrouter/{slug}": {"litellm_provider": "openrouter", "input_cost_per_token": rate}
+    models = {CLAUDE: 2e-6, "other": 1e-6 + day * 1e-8} | rates
+    entries: dict[str, dict[str, object]] = {
+        f"openrouter/{slug}": {"litellm_provider": "openrouter"}
+        | ({} if rate is None else {"input_cost_per_token": rate})
         for slug, rate in models.items()
     }
     return json.dumps(entries).encode()
@@ -40,7 +44,14 @@ def look(home: Path, catalogue: Catalogue, body: bytes, *, day: int) -> None:
     file = home / "prices.json"
     file.write_bytes(body)
     moment = datetime(2026, 11, day, tzinfo=UTC)
-    source = price_catalog_source(catalogue=catalogue, url=file.as_uri(), observed_at=moment)
+    # Rates are judged; that a file drops models is what this is about.
+    past = read_past(home, catalogue=catalogue.name, used=(), approved=())
+    source = price_catalog_source(
+        catalogue=catalogue,
+        url=file.as_uri(),
+        observed_at=moment,
+        past=replace(past, models=frozenset()),
+    )
     run_source(pipeline_for("price_catalog", instance=None, home=home), source)
 
 
@@ -59,7 +70,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckD
     look(home, BASE, base_file(10, **{KIMI: 1e-6}), day=10)
     look(home, OPENROUTER, gaps.replace(b"0.00000039", b"0.0000005"), day=12)
     for day in (13, 14, 15):
-        look(home, BASE, base_file(day), day=day)
+        look(home, BASE, base_file(day, **{GLM: 9e-4, FREE: None}), day=day)
     night = Usage(input=40_000, output=1_000)
     events = [
         act("held", CLAUDE, 2026, 11, 5),
@@ -70,7 +81,9 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckD
         act("kimi_15th", KIMI, 2026, 11, 15),
         act("glm_noon", GLM, 2026, 11, 5, 12, usage=night),
         act("glm_night", GLM, 2026, 11, 5, 23, usage=night),
-        act("free", "qwen/qwen3-coder:free", 2026, 11, 5),
+        act("glm_15th", GLM, 2026, 11, 15, 12, usage=night),
+        act("free", FREE, 2026, 11, 5),
+        act("free_15th", FREE, 2026, 11, 15),
         act("auto", "openrouter/auto", 2026, 11, 5),
     ]
     with duckdb.connect(str(warehouse_path(home))) as connection:
@@ -98,7 +111,10 @@ def test_the_base_wins_from_the_moment_it_lists_a_model(
         # 40,000 at 2.4 and 1,000 at 4, by night at 2
         "glm_noon": Decimal("0.1"),
         "glm_night": Decimal("0.098"),
+        # the base first states 375 times that price, and lists the other one without any
+        "glm_15th": Decimal("0.1"),
         "free": Decimal(0),
+        "free_15th": Decimal(0),
         "auto": None,
     }
 

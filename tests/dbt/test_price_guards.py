@@ -21,7 +21,7 @@ from price_catalog.refresh import price_catalog_source
 USED = frozenset({"p/dear", "p/cheap", "p/gone"})
 MODELS = [f"m{number}" for number in range(40)]
 MILLION = Usage(input=1_000_000)
-_RATES = {"dear": "2e-6", "cheap": "1e-6", "gone": "5e-6", "negative": "4e-6"}
+_RATES = {"dear": "2e-6", "cheap": "1e-6", "gone": "5e-6", "negative": "4e-6", "back": "3e-6"}
 
 
 def price_file(*, without: tuple[str, ...] = (), **changed: str) -> bytes:
@@ -56,13 +56,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     ):
         [refused] = look(home, body, day=day)
         assert refused.kind == "file"
-    slips = price_file(dear="2e-5", cheap="1e-12", negative="-1", m0="1.2e-6", m1="1e-5")
-    assert len(look(home, slips, day=10)) == 3
+    for day, rate in ((7, "1.1e-6"), (8, "1.2e-6"), (9, "1.3e-6")):
+        assert look(home, price_file(without=("back",), m2=rate), day=day) == []
+    slips = price_file(
+        dear="2e-5", cheap="1e-12", negative="-1", m0="1.2e-6", m1="1e-5", back="3e-5"
+    )
+    assert len(look(home, slips, day=10)) == 4
     late = datetime(2026, 11, 20)  # noqa: DTZ001
     with duckdb.connect(str(warehouse_path(home))) as connection:
         events = [
             event(name, MILLION, provider="p", model_served=name, occurred_at=late)
-            for name in ("dear", "cheap", "gone", "negative", "m0", "m1")
+            for name in ("dear", "cheap", "gone", "negative", "m0", "m1", "back")
         ]
         make_upstream(connection, events, [])
     build(home, select=[*PRICE_MODELS, "fct_price_reviews"])
@@ -96,6 +100,8 @@ def test_a_slip_moves_no_price_and_a_small_change_does(home: Path) -> None:
         "negative": Decimal(4),
         "m0": Decimal("1.2"),
         "m1": Decimal(1),
+        # Its price ended on the 9th, and what is held back does not bring it back.
+        "back": None,
     }
 
 
@@ -104,6 +110,7 @@ def test_what_waits_stands_with_old_and_new_side_by_side(home: Path) -> None:
         "p/dear": (Decimal("0.000002"), Decimal("0.00002"), "waiting"),
         "p/cheap": (Decimal("0.000001"), Decimal("0.000000000001"), "waiting"),
         "p/m1": (Decimal("0.000001"), Decimal("0.00001"), "waiting"),
+        "p/back": (Decimal("0.000003"), Decimal("0.00003"), "waiting"),
     }
 
 

@@ -17,7 +17,7 @@ import yaml
 from ingestion.pipeline import pipeline_for, run_source, warehouse_path
 from price_catalog.catalogues import BASE, GAP_FILLERS, Catalogue
 from price_catalog.parse import PriceFileError, parse
-from price_catalog.past import read_past
+from price_catalog.past import read_past, waiting
 from price_catalog.refresh import SEED_PATH, fetch, price_catalog_source, read_seed
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -199,7 +199,7 @@ def test_a_gap_filler_lands_beside_the_base_and_is_judged_by_its_own_past(tmp_pa
     base, gaps = tmp_path / "base.json", tmp_path / "models.json"
     entry = {"litellm_provider": "openrouter", "input_cost_per_token": 1e-06}
     base.write_text(json.dumps({"openrouter/a/b": entry}), encoding="utf-8")
-    for prompt in ("0.000009", "0.000009", "0.00009"):
+    for prompt in ("0.000002", "0.000002", "0.00002"):
         refresh(tmp_path, base.as_uri())
         pricing = {"prompt": prompt, "completion": "0.00002"}
         gaps.write_text(json.dumps({"data": [{"id": "a/b", "pricing": pricing}]}), encoding="utf-8")
@@ -209,6 +209,15 @@ def test_a_gap_filler_lands_beside_the_base_and_is_judged_by_its_own_past(tmp_pa
             "select old_rate_usd_per_unit, new_rate_usd_per_unit from raw_price_catalog.verdicts"
         ).fetchall()
     assert counts(tmp_path) == (3, 5, 3), "one load a content: the base, and two of the list"
-    assert held == [(Decimal("0.000009"), Decimal("0.00009"))], "nine times the base's is no slip"
+    assert held == [(Decimal("0.000002"), Decimal("0.00002"))], "not the base's 0.000001"
+    used = {"openrouter/a/b"}
+    both = ["litellm", "openrouter"]
+    [slip] = waiting(tmp_path, used=used, approved=(), configured=both)
+    assert not slip.is_used, "the base prices the model"
+    assert waiting(tmp_path, used=used, approved=()) == [], "a list that is no longer configured"
+    base.write_text(json.dumps({"openrouter/c": entry}), encoding="utf-8")
+    refresh(tmp_path, base.as_uri())
+    [slip] = waiting(tmp_path, used=used, approved=(), configured=both)
+    assert slip.is_used
     with pytest.raises(ValueError, match="METERHOUSE_OPENROUTER_MODELS_URL is not set"):
         price_catalog_source(url=None, observed_at=NOW, catalogue=openrouter)

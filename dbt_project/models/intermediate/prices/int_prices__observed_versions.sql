@@ -17,77 +17,92 @@ files_at as (
     group by catalogue, observed_at
 ),
 
--- The base catalogue goes first: a gap filler counts for a model only while the base does not list it.
-listed_by_base as (
-    select price_key, observed_at, superseded_at
-    from runs
-    where rate_key = 'listing'
-        and catalogue = '{{ base_catalogue() }}'
-),
-
-base_changes as (
-    select price_key, observed_at from listed_by_base
-    union
-    select price_key, superseded_at as observed_at
-    from listed_by_base
-    where superseded_at is not null
-),
-
-boundaries as (
+own_changes as (
     select catalogue, price_key, observed_at from runs
     union
     select catalogue, price_key, superseded_at as observed_at
     from runs
     where superseded_at is not null
-    union
-    select runs.catalogue, base_changes.price_key, base_changes.observed_at
-    from base_changes
+),
+
+instants as (
+    select price_key, observed_at
+    from own_changes
+    group by price_key, observed_at
+),
+
+-- A model that three files in a row lack has no price from then on.
+listed_at as (
+    select
+        instants.price_key,
+        instants.observed_at,
+        runs.catalogue,
+        max(case when runs.rate_key = 'listing' then runs.provider end) as provider,
+        max(case when runs.rate_key = 'listing' then runs.model_name end) as model_name,
+        max(case when runs.rate_key = 'listing' then runs.load_id end) as listing_load_id,
+        max(case when runs.rate_key = 'listing' then 0 else 1 end) as has_rates
+    from instants
     inner join runs
-        on base_changes.price_key = runs.price_key
-    where runs.rate_key = 'listing'
-        and runs.catalogue <> '{{ base_catalogue() }}'
+        on instants.price_key = runs.price_key
+        and instants.observed_at >= runs.observed_at
+        and (runs.superseded_at is null or instants.observed_at < runs.superseded_at)
+    group by instants.price_key, instants.observed_at, runs.catalogue
+),
+
+-- The base catalogue goes first where it has a rate in force; one that is held back, or none, ends no gap filler's.
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by price_key, observed_at
+            order by has_rates desc, case when catalogue = '{{ base_catalogue() }}' then 0 else 1 end, catalogue
+        ) as preference
+    from listed_at
+    where listing_load_id is not null
+),
+
+followed as (
+    select
+        instants.price_key,
+        instants.observed_at,
+        ranked.catalogue,
+        ranked.provider,
+        ranked.model_name,
+        ranked.listing_load_id,
+        case
+            when own_changes.price_key is null
+                and lag(ranked.catalogue) over (
+                    partition by instants.price_key order by instants.observed_at
+                ) is not distinct from ranked.catalogue
+                then 0
+            else 1
+        end as is_begin
+    from instants
+    left join ranked
+        on instants.price_key = ranked.price_key
+        and instants.observed_at = ranked.observed_at
+        and ranked.preference = 1
+    left join own_changes
+        on instants.price_key = own_changes.price_key
+        and instants.observed_at = own_changes.observed_at
+        and ranked.catalogue = own_changes.catalogue
 ),
 
 segments as (
     select
-        catalogue,
-        price_key,
-        observed_at,
-        lead(observed_at) over (
-            partition by catalogue, price_key order by observed_at
-        ) as next_observed_at
-    from boundaries
+        *,
+        lead(observed_at) over (partition by price_key order by observed_at) as next_observed_at
+    from followed
+    where is_begin = 1
 ),
 
--- A model that three files in a row lack has no price from then on.
 listed as (
     select
-        segments.catalogue,
-        segments.price_key,
-        listings.provider,
-        listings.model_name,
-        listings.load_id as listing_load_id,
-        segments.observed_at,
-        segments.next_observed_at,
-        row_number() over (
-            partition by segments.price_key order by segments.observed_at
-        ) as version_number,
-        lag(segments.catalogue) over (
-            partition by segments.price_key order by segments.observed_at
-        ) as previous_catalogue
+        *,
+        row_number() over (partition by price_key order by observed_at) as version_number,
+        lag(catalogue) over (partition by price_key order by observed_at) as previous_catalogue
     from segments
-    inner join runs as listings
-        on segments.catalogue = listings.catalogue
-        and segments.price_key = listings.price_key
-        and listings.rate_key = 'listing'
-        and segments.observed_at >= listings.observed_at
-        and (listings.superseded_at is null or segments.observed_at < listings.superseded_at)
-    left join listed_by_base
-        on segments.price_key = listed_by_base.price_key
-        and segments.observed_at >= listed_by_base.observed_at
-        and (listed_by_base.superseded_at is null or segments.observed_at < listed_by_base.superseded_at)
-        and segments.catalogue <> '{{ base_catalogue() }}'
-    where listed_by_base.price_key is null
+    where catalogue is not null
 ),
 
 -- What ended with the version before: a rate that changed or was taken away. A rate only added changes no other.

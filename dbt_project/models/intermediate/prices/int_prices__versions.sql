@@ -100,6 +100,5 @@ select
     valid_from_at,
     valid_to_at,
     observed_at,
-    cast(null as timestamp) as superseded_at,
     rates_at
 from numbered
