@@ -1,6 +1,7 @@
 """Months closed: what a month's statement says when its books close is kept for ever.
 
-The totals are frozen as the published marts show them. What changes afterwards is a correction in
+The totals are frozen as the published marts show them: a pass with a red blocking check publishes
+none, so a close never stands on one. What changes afterwards is a correction in
 the first open month, which the models derive (`spend.fct_corrections`).
 """
 
@@ -41,10 +42,8 @@ def close_period(
     engine: Engine, marts: duckdb.DuckDBPyConnection, period: str, *, by: str, now: datetime
 ) -> Closed:
     """Freezes a month (`2026-10`) as the marts show it; raises CloseRefused."""
-    snapshot_id, as_of, checks_ok, held_reason = _snapshot(marts)
+    snapshot_id, as_of = _snapshot(marts)
     _refuse_running(period, as_of=as_of)
-    if not checks_ok:
-        raise CloseRefused(f"a check is red: {held_reason or 'see the last pass'}")
     with reading(engine) as connection:
         closed = set(connection.scalars(select(period_close.c.period)))
     if period in closed:
@@ -80,7 +79,7 @@ def open_before(engine: Engine, marts: duckdb.DuckDBPyConnection, period: str) -
 
     Raises CloseRefused where `period` itself is not over.
     """
-    _, as_of, _, _ = _snapshot(marts)
+    _, as_of = _snapshot(marts)
     _refuse_running(period, as_of=as_of)
     with reading(engine) as connection:
         newest = max(connection.scalars(select(period_close.c.period)), default="")
@@ -96,15 +95,13 @@ def close_due(
 ) -> list[Closed]:
     """Closes, in order, every month with lines that ended `after_days` ago or earlier.
 
-    None while a check is red, or while the marts are of a version that has no statements yet. What
-    was over before the first pass is history that sources still fill: it is closed by a person, or
-    with the first month that ended under our eyes.
+    None while the marts are of a version that has no statements yet. What was over before the
+    first pass is history that sources still fill: it is closed by a person, or with the first month
+    that ended under our eyes.
     """
     if not _has_statements(marts):
         return []
-    _, as_of, checks_ok, _ = _snapshot(marts)
-    if not checks_ok:
-        return []
+    _, as_of = _snapshot(marts)
     with reading(engine) as connection:
         newest = max(connection.scalars(select(period_close.c.period)), default="")
         began = connection.scalar(select(func.min(facts_snapshot.c.as_of)))
@@ -113,7 +110,7 @@ def close_due(
         for period in _periods(marts)
         if period > newest and month_end(period) + timedelta(days=after_days) <= as_of
     ]
-    if not newest and (began is None or not any(month_end(period) > began for period in due)):
+    if began is None or not any(month_end(period) > began for period in due):
         return []
     return [close_period(engine, marts, period, by="meterhouse", now=now) for period in due]
 
@@ -144,14 +141,12 @@ def _refuse_running(period: str, *, as_of: datetime) -> None:
         raise CloseRefused(f"{period} was not over when the marts were made ({as_of:%Y-%m-%d})")
 
 
-def _snapshot(marts: duckdb.DuckDBPyConnection) -> tuple[int, datetime, bool, str | None]:
-    found = marts.execute(
-        "select snapshot_id, as_of, checks_ok, held_reason from core.published_snapshot"
-    ).fetchone()
+def _snapshot(marts: duckdb.DuckDBPyConnection) -> tuple[int, datetime]:
+    found = marts.execute("select snapshot_id, as_of from core.published_snapshot").fetchone()
     if found is None:
         raise CloseRefused("nothing has been published yet")
-    snapshot_id, as_of, checks_ok, held_reason = found
-    return snapshot_id, as_of.replace(tzinfo=UTC), checks_ok, held_reason
+    snapshot_id, as_of = found
+    return snapshot_id, as_of.replace(tzinfo=UTC)
 
 
 def _has_statements(marts: duckdb.DuckDBPyConnection) -> bool:

@@ -12,8 +12,10 @@ from ops_stores import opened_store
 
 from ingestion.declared_tables import declare_tables
 from orchestration.cli.close import write_statement
+from orchestration.ops import evaluator
 from orchestration.ops.closing import CloseRefused, close_due, close_period
 from orchestration.ops.decisions import land_decisions
+from orchestration.ops.store import writing
 
 OCTOBER, LATER, NOVEMBER = date(2026, 10, 5), date(2026, 10, 20), date(2026, 11, 5)
 MODELS = (
@@ -47,8 +49,7 @@ class Books:
         with duckdb.connect(str(self.marts)) as marts:
             marts.execute("create schema core; create schema spend")
             marts.execute(
-                "create table core.published_snapshot"
-                " (snapshot_id bigint, as_of timestamp, checks_ok boolean, held_reason varchar)"
+                "create table core.published_snapshot (snapshot_id bigint, as_of timestamp)"
             )
             marts.execute(
                 "create table spend.fct_charges (charge_kind varchar, source_instance varchar,"
@@ -63,10 +64,14 @@ class Books:
         number = self.facts.put(acts, as_of=as_of.replace(tzinfo=None), touched=touched)
         with opened_store(self.folder) as engine:
             land_decisions(engine, self.facts.home)
+            with writing(engine) as connection:
+                evaluator.record_snapshot(
+                    connection, snapshot_id=number, as_of=as_of, checks_ok=True, held=None
+                )
         with duckdb.connect(str(self.marts)) as marts:
             marts.execute("delete from core.published_snapshot")
             marts.execute(
-                "insert into core.published_snapshot values (?, ?, true, null)",
+                "insert into core.published_snapshot values (?, ?)",
                 [number, as_of.replace(tzinfo=None)],
             )
         self.facts.build(*MODELS)

@@ -14,7 +14,7 @@ from ingestion.decisions import TOTAL_AMOUNTS, TOTAL_COUNTS, TOTAL_DIMENSIONS
 from orchestration.governance.closes import announce_closes
 from orchestration.governance.endpoints import sync_endpoints
 from orchestration.ops import evaluator
-from orchestration.ops.closing import CloseRefused, close_due, open_before
+from orchestration.ops.closing import CloseRefused, close_due, close_period, open_before
 from orchestration.ops.store import writing
 from orchestration.ops.tables import outbox
 
@@ -28,7 +28,7 @@ def marts() -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("create schema core; create schema spend")
         connection.execute(
             "create table core.published_snapshot as select 7 as snapshot_id,"
-            " timestamp '2026-11-06 12:00:00' as as_of, true as checks_ok, null as held_reason"
+            " timestamp '2026-11-06 12:00:00' as as_of"
         )
         texts = ", ".join(f"null::varchar as {name}" for name in TOTAL_DIMENSIONS)
         amounts = ", ".join(f"usd::decimal(38, 15) as {name}" for name in TOTAL_AMOUNTS)
@@ -61,6 +61,16 @@ def test_history_from_before_the_first_pass_stays_open(
 ) -> None:
     begin(store, datetime(2026, 11, 1, 9, tzinfo=UTC))
     assert due(store, marts) == []
+
+
+def test_old_history_closed_by_hand_leaves_the_rest_of_it_open(
+    store: Engine, marts: duckdb.DuckDBPyConnection
+) -> None:
+    begin(store, datetime(2026, 11, 1, 9, tzinfo=UTC))
+    close_period(store, marts, "2026-09", by="ada", now=NOW)
+    assert due(store, marts) == []
+    assert open_before(store, marts, "2026-10") == []  # October itself is open, September is not
+    assert close_period(store, marts, "2026-10", by="ada", now=NOW).period == "2026-10"
 
 
 def test_the_first_month_that_ends_under_our_eyes_closes_what_is_before_it(
