@@ -33,6 +33,7 @@ ALIASES = [
     # provider, model_raw, target_provider, target_model, valid_from_at, valid_to_at
     ("azure", "acme-prod", "azure", "gpt-4o", None, datetime(2026, 11, 22)),  # noqa: DTZ001
     ("azure", "acme-prod", "azure", "gpt-4o-mini", datetime(2026, 11, 22), None),  # noqa: DTZ001
+    ("azure", "acme-direct", "openai", "gpt-4o", None, None),
     ("azure", "typo", "azure", "gpt-5o", None, None),
 ]
 

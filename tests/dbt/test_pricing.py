@@ -87,6 +87,7 @@ def hand_events() -> list[dict[str, object]]:
         event("requested_only", million, model_served=None, model_requested="gpt-4o"),
         event("alias_before", million, **aliased(datetime(2026, 11, 21, 23, 59, 59))),  # noqa: DTZ001
         event("alias_after", million, **aliased(datetime(2026, 11, 22))),  # noqa: DTZ001
+        event("alias_abroad", million, provider="azure", model_served="acme-direct", region="eu"),
         event("backcast", million, occurred_at=datetime(2025, 1, 1)),  # noqa: DTZ001
     ]
 
@@ -152,6 +153,8 @@ def priced(warehouse: duckdb.DuckDBPyConnection, usage_key: str) -> Row:
         # The name means azure gpt-4o until midnight UTC, then gpt-4o-mini at 0.15 per million.
         ("alias_before", "priced", "list", "2.5", "2.5"),
         ("alias_after", "priced", "list", "0.15", "0.15"),
+        # What an alias to OpenAI's own model means has no price of Azure's region (2.75).
+        ("alias_abroad", "priced", "list", "2.5", "2.5"),
         ("backcast", "priced", "list", "2.5", "2.5"),
     ],
 )
