@@ -33,8 +33,14 @@ TOTAL_DIMENSIONS = (
     "provider",
     "model_id",
 )
-TOTAL_AMOUNTS = ("list_cost_usd", "effective_cost_usd", "estimated_cost_usd", "charged_usd")
-TOTAL_COUNTS = ("requests_count", "total_tokens")
+TOTAL_AMOUNTS = (
+    "list_cost_usd",
+    "billed_cost_usd",
+    "effective_cost_usd",
+    "estimated_cost_usd",
+    "charged_usd",
+)
+TOTAL_COUNTS = ("requests_count", "total_tokens", "unpriced_lines_count")
 
 SCHEMAS = {
     "snapshots": pa.schema([("content_sha256", TEXT)]),

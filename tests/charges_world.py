@@ -183,7 +183,8 @@ def make_use(connection: duckdb.DuckDBPyConnection) -> None:
         """create table intermediate.int_closing__books as select null::date as last_closed_on;
         create table marts.spend.fct_statement_monthly (
             period text, is_closed boolean, corrected_period text, line_kind text, provider text,
-            effective_cost_usd decimal(38, 15), estimated_cost_usd decimal(38, 15))"""
+            billed_cost_usd decimal(38, 15), effective_cost_usd decimal(38, 15),
+            estimated_cost_usd decimal(38, 15), unpriced_lines_count bigint)"""
     )
     connection.execute(
         """create table marts.spend.fct_spend_daily as

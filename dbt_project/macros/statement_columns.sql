@@ -6,9 +6,9 @@
 {%- endmacro %}
 
 {% macro statement_amounts() -%}
-    {{ return(['list_cost_usd', 'effective_cost_usd', 'estimated_cost_usd', 'charged_usd']) }}
+    {{ return(['list_cost_usd', 'billed_cost_usd', 'effective_cost_usd', 'estimated_cost_usd', 'charged_usd']) }}
 {%- endmacro %}
 
 {% macro statement_counts() -%}
-    {{ return(['requests_count', 'total_tokens']) }}
+    {{ return(['requests_count', 'total_tokens', 'unpriced_lines_count']) }}
 {%- endmacro %}

@@ -82,8 +82,10 @@ def _totals(connection: Connection, periods: list[str]) -> list[dict[str, Any]]:
     for close in connection.execute(query.order_by(period_close.c.period)):
         constants = {"period": close.period, "totals_sha256": close.totals_sha256}
         for line in json.loads(close.totals_json)["lines"]:
+            # A month closed by an older version lacks what was not kept then.
+            stated = {name: line.get(name) for name in TOTAL_AMOUNTS}
             amounts = {
-                name: None if line[name] is None else Decimal(line[name]) for name in TOTAL_AMOUNTS
+                name: None if value is None else Decimal(value) for name, value in stated.items()
             }
             rows.append(constants | line | amounts)
     return rows

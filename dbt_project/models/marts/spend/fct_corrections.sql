@@ -1,7 +1,10 @@
 -- one row per closed month, month it is booked in, place, provider, model and reason: by how much what a closed month
 -- stated is no longer what its facts say. Amounts are facts less statement, exactly; reasons are those of the passes
--- between the closes, and what these do not explain is `other` (a charge: `charge`)
+-- between the closes, which explain what usage costs and counts; what they do not explain is `other` (a charge: `charge`)
 {% set dimensions = ['entity_key', 'customer_key', 'provider', 'model_id'] %}
+{% set explained_columns = ['billed_cost_usd', 'effective_cost_usd', 'total_tokens', 'requests_count'] %}
+{% set amounts = statement_amounts() %}
+{% set counts = ['total_tokens', 'requests_count'] %}
 with statement_lines as (
     select * from {{ ref('fct_statement_monthly') }}
     where corrected_period is not null
@@ -33,6 +36,8 @@ explained as (
         ) as period,
         restatements.{{ dimensions | join(',\n        restatements.') }},
         restatements.reason,
+        -- What is metered is paid as it is used.
+        restatements.effective_cost_usd as billed_cost_usd,
         restatements.effective_cost_usd,
         restatements.total_tokens,
         restatements.requests_count
@@ -48,31 +53,21 @@ parts as (
         corrected_period,
         period,
         {{ dimensions | join(',\n        ') }},
-        reason,
-        effective_cost_usd,
-        total_tokens,
-        requests_count
-    from explained
-    union all
-    select
-        corrected_period,
-        period,
-        {{ dimensions | join(',\n        ') }},
         case when line_kind = 'usage' then 'other' else 'charge' end as reason,
-        effective_cost_usd,
-        total_tokens,
-        requests_count
+        {{ (amounts + counts) | join(',\n        ') }}
     from statement_lines
+    {% for reason, sign in [('reason', ''), ("'other'", '-')] -%}
     union all
     select
         corrected_period,
         period,
         {{ dimensions | join(',\n        ') }},
-        'other' as reason,
-        -effective_cost_usd as effective_cost_usd,
-        -total_tokens as total_tokens,
-        -requests_count as requests_count
+        {{ reason }} as reason,
+        {% for column in amounts + counts -%}
+        {{ sign ~ column if column in explained_columns else 0 }} as {{ column }}{{ ',' if not loop.last }}
+        {% endfor -%}
     from explained
+    {% endfor %}
 )
 
 select
@@ -81,15 +76,18 @@ select
     {{ dimensions | join(',\n    ') }},
     reason,
 
-    {{ money('sum(effective_cost_usd)') }} as effective_cost_usd,
-    cast(sum(total_tokens) as bigint) as total_tokens,
-    cast(sum(requests_count) as bigint) as requests_count
+    {% for column in amounts -%}
+    {{ money('sum(' ~ column ~ ')') }} as {{ column }},
+    {% endfor -%}
+    {% for column in counts -%}
+    cast(sum({{ column }}) as bigint) as {{ column }}{{ ',' if not loop.last }}
+    {% endfor %}
 from parts
 group by
     corrected_period,
     period,
     {{ dimensions | join(',\n    ') }},
     reason
-having sum(effective_cost_usd) <> 0
-    or sum(total_tokens) <> 0
-    or sum(requests_count) <> 0
+having {% for column in amounts + counts -%}
+    sum({{ column }}) <> 0{{ ' or ' if not loop.last }}
+    {%- endfor %}

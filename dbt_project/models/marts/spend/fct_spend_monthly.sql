@@ -13,7 +13,8 @@ statement as (
     select
         *,
         cast(concat(period, '-01') as date) as month_on,
-        cast(concat(corrected_period, '-01') as date) as corrected_month_on
+        case when corrected_period is not null then cast(concat(corrected_period, '-01') as date) end
+            as corrected_month_on
     from {{ ref('fct_statement_monthly') }}
     where is_closed or corrected_period is not null
 ),
@@ -61,10 +62,10 @@ lines as (
             when line_kind in ('usage', 'billed_unmetered') then line_kind
             else 'charge'
         end as line_kind,
-        effective_cost_usd as billed_cost_usd,
+        billed_cost_usd,
         effective_cost_usd,
         estimated_cost_usd,
-        0 as unpriced_lines_count,
+        unpriced_lines_count,
         corrected_month_on
     from statement
 )

@@ -29,11 +29,14 @@ select
     totals.model_id,
 
     totals.list_cost_usd,
+    -- Months closed before these two were kept: what was stated then.
+    coalesce(totals.billed_cost_usd, totals.effective_cost_usd) as billed_cost_usd,
     totals.effective_cost_usd,
     totals.estimated_cost_usd,
     totals.charged_usd,
     totals.requests_count,
-    totals.total_tokens
+    totals.total_tokens,
+    coalesce(totals.unpriced_lines_count, 0) as unpriced_lines_count
 from closes
 inner join loads
     on closes.totals_sha256 = loads.totals_sha256

@@ -18,7 +18,15 @@ lines as (
         source_instance,
         provider,
         model_id,
-        {{ (statement_amounts() + statement_counts()) | join(',\n        ') }}
+        list_cost_usd,
+        -- What is metered is paid as it is used.
+        effective_cost_usd as billed_cost_usd,
+        effective_cost_usd,
+        estimated_cost_usd,
+        charged_usd,
+        requests_count,
+        total_tokens,
+        cast(0 as bigint) as unpriced_lines_count
     from days
     union all
     select
@@ -31,12 +39,14 @@ lines as (
         provider,
         cast(null as {{ dbt.type_string() }}) as model_id,
         {{ money('0') }} as list_cost_usd,
-        -- Of a line without a rate of exchange no dollars are known: it is in no total.
+        -- Of a line without a rate of exchange no dollars are known: it is in no total, and counted.
+        coalesce(billed_cost_usd, 0) as billed_cost_usd,
         coalesce(effective_cost_usd, 0) as effective_cost_usd,
         {{ money('0') }} as estimated_cost_usd,
         {{ money('0') }} as charged_usd,
         cast(0 as bigint) as requests_count,
-        cast(0 as bigint) as total_tokens
+        cast(0 as bigint) as total_tokens,
+        case when billed_cost_usd is null then 1 else 0 end as unpriced_lines_count
     from charges
 )
 
