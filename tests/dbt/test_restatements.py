@@ -102,3 +102,44 @@ def test_what_was_compared_is_forgotten(
     facts.build("int_usage__replaced")
     kept = facts.read("select pass_id from intermediate.int_usage__replaced group by pass_id")
     assert kept == [(4,)]
+
+
+def test_a_rate_that_comes_or_goes_is_a_price_and_another_rule_is_the_configuration(
+    tmp_path: Path,
+) -> None:
+    facts = Facts(tmp_path / "home")
+    unknown = {"cost_basis": None, "model_id": None, "cost_policy": "reprice"}
+    known = {"cost_policy": "reprice"}
+    facts.put(
+        [
+            act("listed", FIRST, None, **unknown),
+            act("negotiated", FIRST, None, **unknown, price_rule_id="five-off"),
+            act("taken_back", FIRST, "4", **known),
+            act("new_rule", FIRST, None, **unknown),
+            act("new_policy", FIRST, None, **unknown | {"cost_policy": "trust_reported"}),
+            act("renegotiated", FIRST, "32", **known),
+        ],
+        as_of=at(12),
+        touched=[FIRST],
+    )
+    facts.build(*MODELS)
+    changed = [
+        act("listed", FIRST, "1", **known),
+        act("negotiated", FIRST, "2", **known, cost_basis="contracted", price_rule_id="five-off"),
+        act("taken_back", FIRST, None, **unknown),
+        act("new_rule", FIRST, "8", **known, cost_basis="contracted", price_rule_id="fixed"),
+        act("new_policy", FIRST, "16", **known),
+        act("renegotiated", FIRST, "30", **known, cost_basis="contracted"),
+    ]
+    facts.put(changed, as_of=at(12), touched=[FIRST])
+    facts.build(*MODELS)
+
+    reasons = facts.read("select usage_key, reason from intermediate.int_usage__compared")
+    assert dict(reasons) == {
+        "listed": "price",
+        "negotiated": "price",
+        "taken_back": "price",
+        "new_rule": "config",
+        "new_policy": "config",
+        "renegotiated": "config",
+    }

@@ -53,11 +53,14 @@ compared as (
         before.row_hash is distinct from after.row_hash as is_other_content,
         before.entity_key is distinct from after.entity_key
         or before.customer_key is distinct from after.customer_key as is_moved,
+        before.cost_policy is distinct from after.cost_policy
+        or before.price_rule_id is distinct from after.price_rule_id as is_other_rule,
         before.cost_basis is distinct from after.cost_basis
-        or before.cost_policy is distinct from after.cost_policy
-        or before.price_rule_id is distinct from after.price_rule_id
         or before.provider is distinct from after.provider
-        or before.model_id is distinct from after.model_id as is_other_rule,
+        or before.model_id is distinct from after.model_id as is_other_basis,
+        -- A rate that became known, or is known no more, whatever model it is of.
+        before.cost_basis is null and after.cost_basis in ('list', 'contracted')
+        or after.cost_basis is null and before.cost_basis in ('list', 'contracted') as is_rate_found_or_lost,
         {% for column in compared_columns -%}
         before.{{ column }} as {{ column }}_before,
         after.{{ column }} as {{ column }}_after{{ ',' if not loop.last }}
@@ -110,6 +113,8 @@ select
         when compared.is_other_content then 'corrected'
         when compared.is_moved then 'attribution'
         when compared.is_other_rule then 'config'
+        when compared.is_rate_found_or_lost then 'price'
+        when compared.is_other_basis then 'config'
         else 'price'
     end as reason
 from compared
