@@ -64,9 +64,9 @@ PASS_INTERVAL_SECONDS = 300
 WAKE_INTERVAL_SECONDS = 30
 SPOOL_INTERVAL_SECONDS = 10
 
-# Above these shares a check is red: tokens without a price, a bill that differs for no reason.
+# Above this share of tokens without a price, of so many days, a check is red.
 UNPRICED_LIMIT = Decimal("0.01")
-BILL_UNEXPLAINED_LIMIT = Decimal("0.005")
+UNPRICED_DAYS = 30
 
 PRICES_FRESHNESS = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=7), warn_window=timedelta(days=2)
