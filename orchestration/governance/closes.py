@@ -1,7 +1,7 @@
 """Closed months, told once each: `period.closed`."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,13 +13,17 @@ from orchestration.ops.outbox import enqueue
 from orchestration.ops.store import writing
 from orchestration.ops.tables import period_close
 
+# An endpoint that is new is not told the history.
+_NEWS_DAYS = 30
+
 
 def announce_closes(engine: Engine, *, as_of: datetime) -> int:
     """How many messages now wait; a month that was told is not told again."""
+    is_news = period_close.c.closed_at > as_of - timedelta(days=_NEWS_DAYS)
     messages = 0
     with writing(engine) as connection:
         endpoints = active_endpoints(connection)
-        for closed in connection.execute(select(period_close)).mappings():
+        for closed in connection.execute(select(period_close).where(is_news)).mappings():
             targets = subscribed(endpoints, event_type="period.closed", entities=())
             messages += enqueue(
                 connection,
@@ -42,7 +46,6 @@ def _data(closed: RowMapping) -> dict[str, Any]:
     return {
         "period": closed["period"],
         "closed_at": iso(closed["closed_at"]),
-        "by": closed["by"],
         "snapshot_id": closed["snapshot_id"],
         "totals_sha256": closed["totals_sha256"],
         "lines": len(lines),

@@ -13,13 +13,18 @@ from orchestration.governance.endpoints import active_endpoints, subscribed
 from orchestration.ops.outbox import enqueue
 from orchestration.ops.store import writing
 
-_LOSSES = """
+# An endpoint that is new is not told the history.
+_NEWS_DAYS = 62
+
+_LOSSES = f"""
     select margins.month_on, margins.customer_key, customers.customer_name,
         customers.customer_path, margins.income_basis, margins.income_usd,
         margins.effective_cost_usd, margins.margin_usd
     from margin.fct_margin_monthly as margins
     left join core.dim_customers as customers on margins.customer_key = customers.customer_key
+    cross join core.published_snapshot as snapshot
     where margins.is_negative
+        and margins.month_on + interval 1 month > snapshot.as_of - interval {_NEWS_DAYS} day
     order by margins.month_on, margins.customer_key
 """
 
@@ -39,7 +44,7 @@ class Loss:
 
 
 def read_losses(con: duckdb.DuckDBPyConnection) -> list[Loss]:
-    """The losses that the published marts show."""
+    """The losses of recent months that the published marts show."""
     names = tuple(Loss.__annotations__)
     return [Loss(**dict(zip(names, row, strict=True))) for row in con.execute(_LOSSES).fetchall()]
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -92,6 +92,19 @@ def test_a_close_is_told_once(store: Engine, marts: duckdb.DuckDBPyConnection) -
         ("2026-09", "2.5"),
         ("2026-10", "4"),
     ]
+
+
+def test_a_new_endpoint_hears_the_closes_of_the_last_30_days_and_no_name_of_a_person(
+    store: Engine, marts: duckdb.DuckDBPyConnection
+) -> None:
+    old = NOW - timedelta(days=30)
+    close_period(store, marts, "2026-09", by="ada.lovelace", now=old)
+    close_period(store, marts, "2026-10", by="ada.lovelace", now=old + timedelta(seconds=1))
+    sync_endpoints(store, [endpoint()])
+    assert announce_closes(store, as_of=NOW) == 1
+    [message] = rows(store, outbox)
+    assert json.loads(message["body"])["data"]["period"] == "2026-10"
+    assert b"ada" not in message["body"]
 
 
 def test_a_month_takes_the_open_ones_before_it_along_but_only_when_it_is_over(

@@ -17,6 +17,8 @@ MARTS = """
 create schema margin; create schema core;
 create table core.dim_customers as select 'globex' as customer_key, 'Globex' as customer_name,
     'Customers / Globex' as customer_path;
+create table core.published_snapshot as select 1 as snapshot_id,
+    timestamp '2026-11-23 12:00:00' as as_of;
 create table margin.fct_margin_monthly as select * from (values
     (date '2026-11-01', 'globex', 'revenue', 100.00::decimal(38, 15), 112.5::decimal(38, 15),
         -12.5::decimal(38, 15), true),
@@ -46,3 +48,19 @@ def test_a_loss_is_one_message_a_month_and_customer(tmp_path: Path) -> None:
         "cost": "112.5",
         "margin": "-12.5",
     }
+
+
+def test_only_months_that_reach_into_the_last_62_days_are_told() -> None:
+    with duckdb.connect() as marts:
+        marts.execute(MARTS)
+        marts.execute("update margin.fct_margin_monthly set is_negative = true")
+        marts.execute(
+            "update margin.fct_margin_monthly set month_on = date '2026-08-01'"
+            " where customer_key = 'initech'"
+        )
+        # 62 days before noon of 1 November is noon of 31 August, which August still reaches.
+        told = []
+        for as_of in ("2026-11-01 12:00:00", "2026-11-02 00:00:00"):
+            marts.execute(f"update core.published_snapshot set as_of = '{as_of}'")
+            told.append([loss.customer_key for loss in read_losses(marts)])
+    assert told == [["initech", "globex"], ["globex"]]
