@@ -17,7 +17,7 @@ from orchestration.ops.closing import (
     statement_lines,
 )
 from orchestration.ops.store import open_store
-from orchestration.warehouse import published_marts
+from orchestration.warehouse import building_marts, published_marts, writer_lock
 
 
 @click.command()
@@ -34,11 +34,14 @@ def close(period: str, statement: bool, to: Path | None, by: str | None) -> None
     path = settings.marts_path()
     if not path.exists():
         raise click.ClickException("nothing has been published yet: run a pass first")
-    with published_marts(path) as marts:
-        if statement:
-            file = to or settings.home() / "exports" / f"statement_{period}.csv"
+    if statement:
+        file = to or settings.home() / "exports" / f"statement_{period}.csv"
+        with published_marts(path) as marts:
             click.echo(f"{write_statement(marts, period, to=file)} line(s) in {file}")
-            return
+        return
+    # Not between the steps of a pass: it would publish the month as if it were open still.
+    with writer_lock(settings.home()), published_marts(path) as marts:
+        _refuse_between_steps(marts)
         engine = open_store(settings.ops_url())
         try:
             done = [
@@ -55,6 +58,23 @@ def close(period: str, statement: bool, to: Path | None, by: str | None) -> None
             f"{each.period} is closed: {each.lines} line(s), {each.effective_cost_usd:,.2f} USD,"
             f" as snapshot {each.snapshot_id} shows it (sha256 {each.totals_sha256[:12]})."
         )
+
+
+def _refuse_between_steps(marts: duckdb.DuckDBPyConnection) -> None:
+    """Refuses while marts are built that are not published; the caller holds the writer lock."""
+    path = building_marts(settings.home())
+    if not path.exists():
+        return
+    snapshot = "select max(snapshot_id) from core.published_snapshot"
+    with duckdb.connect(str(path), read_only=True) as building:
+        built = building.execute(snapshot).fetchone()
+    if built != marts.execute(snapshot).fetchone():
+        click.echo(
+            "Not closed: a pass has built newer marts and not published them yet;"
+            " close when it has.",
+            err=True,
+        )
+        sys.exit(2)
 
 
 def write_statement(marts: duckdb.DuckDBPyConnection, period: str, *, to: Path) -> int:
