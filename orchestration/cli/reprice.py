@@ -1,5 +1,6 @@
 """`meterhouse reprice`: a window priced by what is known now; shown first, applied, taken back."""
 
+import difflib
 import getpass
 import sys
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from orchestration.ops.repricing import apply_repricing, undo_repricing
 from orchestration.ops.store import open_store, reading
 from orchestration.ops.tables import period_close
 from orchestration.trial import Difference, try_repricing
-from orchestration.warehouse import building_marts
+from orchestration.warehouse import building_marts, published_marts
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -51,6 +52,8 @@ def reprice(
             return
         if from_on is None or to_on is None or from_on >= to_on:
             raise click.UsageError("give --from and a later --to, or --undo")
+        if price_key is not None:
+            _refuse_unknown(price_key)
         window = {
             "from_at": from_on.replace(tzinfo=UTC),
             "to_at": to_on.replace(tzinfo=UTC),
@@ -64,6 +67,22 @@ def reprice(
         _preview(engine, window, now=now)
     finally:
         engine.dispose()
+
+
+def _refuse_unknown(price_key: str) -> None:
+    """Refuses a model without prices: its repricing would change nothing, and say so to nobody."""
+    path = settings.marts_path()
+    if not path.exists():
+        raise click.ClickException("nothing has been published yet: run a pass first")
+    with published_marts(path) as marts:
+        rows = marts.execute("select distinct price_key from core.dim_prices").fetchall()
+    known = [key for (key,) in rows]
+    if price_key not in known:
+        near = ", ".join(difflib.get_close_matches(price_key, sorted(known)))
+        hint = f"; did you mean {near}?" if near else ""
+        raise click.BadParameter(
+            f"core.dim_prices has no prices of {price_key!r}{hint}", param_hint="--model"
+        )
 
 
 def _preview(engine: Engine, window: dict[str, object], *, now: datetime) -> None:
