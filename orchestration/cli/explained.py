@@ -3,6 +3,7 @@
 Belongs here: the queries of `meterhouse explain`. How it looks is in `explain.py`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,14 +106,15 @@ def _act(connection: duckdb.DuckDBPyConnection, row: Row) -> Act:
     rates = _first(connection, _RATES, tier, row["usage_key"])
     version = _first(connection, _PRICE, row["price_version_key"], tier)
     of_unit = _first(connection, _UNIT_RATE, row["unit_rate_key"])
+    bought_by = _rules(connection, row["price_rule_id"])
     return Act(
         identity=_identity(connection, row),
         price=_price(row, rates, version, tier)
         | _pick(of_unit, "rate_origin", "rate_name", "url", "checked_on"),
         lines=list(_list_lines(row, rates, of_unit)),
-        bought_by=_rules(connection, row["price_rule_id"]),
+        bought_by=bought_by,
         sold_by=_rules(connection, row["sell_rule_id"]),
-        cost=_cost(row),
+        cost=_cost(row, bought_by),
         unpriced=_unpriced(connection, row, rates),
         shadows=_rows(connection, _SHADOWS_OF, row["usage_key"]),
         provenance=_pick(
@@ -211,10 +213,10 @@ def _list_lines(row: Row, rates: Row, of_unit: Row) -> list[Row]:
     return lines
 
 
-def _cost(row: Row) -> Row:
+def _cost(row: Row, bought_by: Sequence[Row]) -> Row:
     return {
         **_pick(row, "list_cost_usd", "contracted_cost_usd", "reported_cost_usd"),
-        "claim": _claim(row),
+        "claim": _claim(row, bought_by),
         **_pick(
             row, "reported_variance_usd", "effective_cost_usd", "cost_basis", "charged_usd",
             "margin_usd",
@@ -224,13 +226,17 @@ def _cost(row: Row) -> Row:
     }  # fmt: skip
 
 
-def _claim(row: Row) -> str:
+def _claim(row: Row, bought_by: Sequence[Row]) -> str:
     """Why the source's own figure is the cost, or why it is not."""
     policy = row["cost_policy"]
     if row["reported_cost_usd"] is None:
         return "the source claims no cost"
-    if row["price_status"] == "reported":
+    if row["price_status"] == "reported" and policy == "trust_reported":
         return f"taken: {row['source_instance']} is trusted (cost_policy {policy})"
+    if row["price_status"] == "reported":
+        passing = {r["rule_id"] for r in bought_by if r["rule_kind"] == "passthrough_reported"}
+        named = ", ".join(sorted(passing)) or row["price_rule_id"]
+        return f"taken: rule {named} passes it through (prices.yaml)"
     if row["price_status"] == "not_charged":
         return "nothing was paid: answered from a cache, or failed"
     if row["price_status"] == "informational":

@@ -1,6 +1,7 @@
 """`meterhouse explain` over hand-made marts: figures of pricing.md, worked by hand."""
 
 import json
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,8 +12,9 @@ from click.testing import CliRunner, Result
 from contract_marts import publish
 
 from orchestration.cli import main
-from orchestration.cli.explained import KINDS
+from orchestration.cli.explained import _TIERS, KINDS
 
+ROOT = Path(__file__).resolve().parents[2]
 AT = datetime(2026, 11, 22, 12)  # noqa: DTZ001 (the marts hold naive UTC)
 EVER = datetime(1970, 1, 1)  # noqa: DTZ001
 # 816 uncached, 1,024 cached, 320 out at 5 / 0.50 / 25 a million: 0.00408 + 0.000512 + 0.008.
@@ -101,6 +103,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 act("aab2", effective_cost_usd=Decimal("0.02"), cost_basis="reported",
                     price_status="reported", cost_policy="trust_reported"),
                 act("bad3", list_output_cost_usd=Decimal("0.009")),
+                act("eee6", effective_cost_usd=Decimal("0.02"), cost_basis="reported",
+                    price_status="reported", price_rule_id="as-told"),
                 unpriced("ccc4"),
                 credits("ddd5"),
             ],
@@ -122,6 +126,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "core.dim_price_rules": [
                 {"rule_id": "five-off", "side": "buy", "rule_kind": "discount",
                  "factor_ratio": Decimal("0.95")},
+                {"rule_id": "as-told", "side": "buy", "rule_kind": "passthrough_reported"},
                 {"rule_id": "resale", "side": "sell", "rule_kind": "cost_plus",
                  "factor_ratio": Decimal("1.2")},
             ],
@@ -192,6 +197,20 @@ def test_a_claim_that_is_taken_says_why(home: Path) -> None:
     said = json.loads(explain(home, "aab", "--json").output)
     assert said["cost"]["effective_cost_usd"] == "0.02"
     assert said["cost"]["claim"] == "taken: proxy is trusted (cost_policy trust_reported)"
+
+
+def test_a_claim_that_a_rule_passes_through_names_the_rule(home: Path) -> None:
+    said = json.loads(explain(home, "eee6", "--json").output)
+    assert said["cost"]["claim"] == "taken: rule as-told passes it through (prices.yaml)"
+
+
+def test_service_tiers_are_priced_as_the_models_price_them() -> None:
+    macro = (ROOT / "dbt_project" / "macros" / "price_tier.sql").read_text(encoding="utf-8")
+    body = macro.split("macro price_tier(")[1].split("endmacro")[0]
+    cases = re.findall(r"when '(\w+)' then '(\w+)'", body)
+    assert len(cases) == body.count("when ")
+    assert dict(cases) == _TIERS
+    assert re.findall(r"else '(\w+)'", body) == ["standard"]
 
 
 def test_a_line_that_does_not_multiply_out_is_pointed_at(home: Path) -> None:
