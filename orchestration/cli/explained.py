@@ -30,7 +30,11 @@ _SHADOWS_OF = """
 """
 _OWNER = "select entity_path from core.dim_entities where entity_key = ?"
 _CUSTOMER = "select customer_path from core.dim_customers where customer_key = ?"
-_RULES = "select * from core.dim_price_rules where rule_id in (select unnest(?)) order by rule_id"
+_RULES = """
+    select * from core.dim_price_rules
+    where rule_id in (select unnest($1))
+    order by list_position($1, rule_id), meter, service_tier
+"""
 _PRICE = "select * from core.dim_prices where price_version_key = ? and service_tier = ? limit 1"
 _UNIT_RATE = "select * from core.dim_unit_rates where unit_rate_key = ?"
 _UNPRICED = """

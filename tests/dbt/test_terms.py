@@ -21,7 +21,7 @@ from price_catalog.cost import Usage
 from price_catalog.refresh import price_catalog_source
 
 USAGE = Usage(input=816, cache_read=1024, output=320)
-PROVIDERS = [f"p{number}" for number in range(1, 21)]
+PROVIDERS = [f"p{number}" for number in range(1, 22)]
 NOON = datetime(2026, 11, 22, 12)  # noqa: DTZ001 (the warehouse stores naive UTC)
 
 # id, side, kind, scope, scope_key, feature, provider, meter, tier, priority, rate, factor, amount,
@@ -36,6 +36,9 @@ RULES = """
 ('p4-input', 'buy', 'fixed_rate', 'installation', null, null, 'p4', 'input', null, 0, 0.000002, null, null, false, null, null),
 ('p5-input', 'buy', 'fixed_rate', 'installation', null, null, 'p5', 'input', null, 0, 0.000002, null, null, false, null, null),
 ('p5-on-top', 'buy', 'discount', 'customer', 'northwind', null, 'p5', null, null, 0, null, 0.9, null, true, null, null),
+('p21-all', 'buy', 'fixed_rate', 'installation', null, null, 'p21', 'input', null, 0, 0.000002, null, null, false, null, null),
+('p21-entity', 'buy', 'discount', 'entity', 'acme', null, 'p21', null, null, 0, null, 0.9, null, true, null, null),
+('p21-on-top', 'buy', 'discount', 'customer', 'northwind', null, 'p21', null, null, 0, null, 0.5, null, true, null, null),
 ('p6-from-noon', 'buy', 'discount', 'installation', null, null, 'p6', null, null, 0, null, 0.5, null, false, '2026-11-22 12:00:00', null),
 ('p7-as-told', 'buy', 'passthrough_reported', 'entity', 'acme', null, 'p7', 'passthrough_reported', null, 0, null, null, null, false, null, null),
 ('p8-batch', 'buy', 'discount', 'installation', null, null, 'p8', null, 'batch', 0, null, 0.5, null, false, null, null),
@@ -160,7 +163,9 @@ def acts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object
         # 816 at 2 per million is 0.001632; 0.000512 and 0.008 stay at list.
         ("p4", "0.010144", "contracted", "p4-input"),
         # The customer's 10 % stands on the fixed rate of input, and on list for the rest.
-        ("p5", "0.0091296", "contracted", "p5-on-top"),
+        ("p5", "0.0091296", "contracted", "p5-on-top p5-input"),
+        # Half of 90 % of the fixed rate of input, of list for the rest: from the top down.
+        ("p21", "0.0045648", "contracted", "p21-on-top p21-entity p21-all"),
         ("p6 before", "0.012592", "list", None),
         ("p6", "0.006296", "contracted", "p6-from-noon"),
         ("p7", "0.012592", "list", "p7-as-told"),  # there is nothing to pass through

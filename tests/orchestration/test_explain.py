@@ -105,6 +105,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 act("bad3", list_output_cost_usd=Decimal("0.009")),
                 act("eee6", effective_cost_usd=Decimal("0.02"), cost_basis="reported",
                     price_status="reported", price_rule_id="as-told"),
+                act("fff7", price_rule_id="on-top five-off"),
                 unpriced("ccc4"),
                 credits("ddd5"),
             ],
@@ -126,6 +127,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "core.dim_price_rules": [
                 {"rule_id": "five-off", "side": "buy", "rule_kind": "discount",
                  "factor_ratio": Decimal("0.95")},
+                {"rule_id": "on-top", "side": "buy", "rule_kind": "discount",
+                 "factor_ratio": Decimal("0.9"), "is_on_previous": True},
                 {"rule_id": "as-told", "side": "buy", "rule_kind": "passthrough_reported"},
                 {"rule_id": "resale", "side": "sell", "rule_kind": "cost_plus",
                  "factor_ratio": Decimal("1.2")},
@@ -202,6 +205,11 @@ def test_a_claim_that_is_taken_says_why(home: Path) -> None:
 def test_a_claim_that_a_rule_passes_through_names_the_rule(home: Path) -> None:
     said = json.loads(explain(home, "eee6", "--json").output)
     assert said["cost"]["claim"] == "taken: rule as-told passes it through (prices.yaml)"
+
+
+def test_rules_that_stand_on_each_other_are_shown_from_the_top_down(home: Path) -> None:
+    said = json.loads(explain(home, "fff7", "--json").output)
+    assert [rule["rule_id"] for rule in said["bought_by"]] == ["on-top", "five-off"]
 
 
 def test_service_tiers_are_priced_as_the_models_price_them() -> None:

@@ -6,8 +6,12 @@ with resolved as (
     select * from {{ ref('int_prices__terms_resolved') }}
 ),
 
+-- Of rules that stand on each other the one on top comes first.
 rules_of_terms as (
-    select {{ keys | join(', ') }}, rule_id
+    select
+        {{ keys | join(',\n        ') }},
+        rule_id,
+        min(rule_rank) as rule_rank
     from resolved
     group by {{ keys | join(', ') }}, rule_id
 ),
@@ -15,7 +19,7 @@ rules_of_terms as (
 named as (
     select
         {{ keys | join(',\n        ') }},
-        {{ dbt.listagg('rule_id', "' '", 'order by rule_id') }} as rule_ids
+        {{ dbt.listagg('rule_id', "' '", 'order by rule_rank, rule_id') }} as rule_ids
     from rules_of_terms
     group by {{ keys | join(', ') }}
 ),
@@ -41,6 +45,7 @@ pivoted as (
         max(case when slot = 'floor' then amount_usd end) as floor_usd,
         max(case when slot = 'cap' then amount_usd end) as cap_usd
     from resolved
+    where is_deepest
     group by {{ keys | join(', ') }}
 )
 

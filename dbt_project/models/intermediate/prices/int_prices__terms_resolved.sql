@@ -1,5 +1,6 @@
--- one row per set of price rules, name in use, range of time and slot: what the rule that counts says of it. A rule on top
--- of the previous one multiplies into the next, down to the first that stands on list
+-- one row per set of price rules, name in use, range of time, slot and rule that makes its terms, from the one on top: what
+-- they say of it down to this one. A rule on top of the previous one multiplies into the next, down to the first that stands
+-- on list; what counts is what the deepest says
 {{ config(materialized='table') }}
 {% set keys = ['side', 'scope_number', 'name_number', 'unit'] %}
 with recursive matched as (
@@ -62,7 +63,7 @@ stacked as (
         stacked.valid_from_at,
         stacked.valid_to_at,
         stacked.slot,
-        stacked.rule_id,
+        ranked.rule_id,
         ranked.rate_usd_per_unit,
         ranked.factor_ratio,
         stacked.amount_usd,
@@ -97,6 +98,8 @@ select
     {{ keys | join(',\n    ') }},
     slot,
     rule_id,
+    rule_rank,
+    depth_rank = 1 as is_deepest,
     rate_usd_per_unit,
     cast(stacked_ratio as decimal(18, 12)) as factor_ratio,
     amount_usd,
@@ -104,5 +107,5 @@ select
     valid_to_at
 from deepest
 -- What the source says passes where no rate is the more specific rule.
-where depth_rank = 1
-    and (slot <> 'passthrough_reported' or score >= rate_score)
+where slot <> 'passthrough_reported'
+    or score >= rate_score
