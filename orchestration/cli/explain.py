@@ -77,10 +77,15 @@ def _lines(act: Act) -> Iterator[str]:
             yield from (f"  {_rule(rule)}" for rule in rules)
     yield from _section("Cost", act.cost)
     yield from _section("No price", act.unpriced)
-    if act.shadows:
-        yield ""
-        yield "Shown by other sources as well, without cost"
-        yield from (f"  {_flat(row)}" for row in act.shadows)
+    for title, rows in (
+        ("Shown by other sources as well, without cost", act.shadows),
+        ("Restated, with the acts of its day, owner, customer, source and model", act.restated),
+        ("Corrected after its month closed, with those of its month and place", act.corrected),
+    ):
+        if rows:
+            yield ""
+            yield title
+            yield from (f"  {_flat(row)}" for row in rows)
     yield from _section("Where it comes from", act.provenance)
 
 

@@ -1,6 +1,6 @@
 """What the published marts say about one act: read and put in order, nothing computed but products.
 
-Belongs here: the queries of `meterhouse explain`. How it looks is in `explain.py`.
+What is asked is in `explain_queries.py`, how it looks in `explain.py`.
 """
 
 from collections.abc import Sequence
@@ -9,73 +9,14 @@ from typing import Any
 
 import duckdb
 
-KINDS = (
-    *("input", "cache_read", "cache_write_5m", "cache_write_30m", "cache_write_1h"),
-    *("cache_write_12h", "output", "reasoning"),
-    *("audio_input", "audio_output", "image_input", "image_output"),
-)
+from orchestration.cli import explain_queries as queries
+from orchestration.cli.explain_queries import KINDS
+
 Row = dict[str, Any]
 # As macro price_tier: what is not named here is priced as standard.
 _TIERS = {"batches": "batch"} | {
     name: name for name in ("flex", "priority", "batch", "ultrafast", "balanced", "fast")
 }
-
-_ACTS = "select * from core.fct_usage where starts_with(usage_key, ?) limit 2"
-_SHADOWS = "select * from trust.fct_duplicate_usage where starts_with(usage_key, ?) limit 2"
-_SHADOWS_OF = """
-    select usage_key, source_instance, matched_by, reported_cost_usd
-    from trust.fct_duplicate_usage
-    where duplicate_of_usage_key = ?
-    order by usage_key
-"""
-_OWNER = "select entity_path from core.dim_entities where entity_key = ?"
-_CUSTOMER = "select customer_path from core.dim_customers where customer_key = ?"
-_RULES = """
-    select * from core.dim_price_rules
-    where rule_id in (select unnest($1))
-    order by list_position($1, rule_id), meter, service_tier
-"""
-_PRICE = "select * from core.dim_prices where price_version_key = ? and service_tier = ? limit 1"
-_UNIT_RATE = "select * from core.dim_unit_rates where unit_rate_key = ?"
-_UNPRICED = """
-    select * exclude (usage_on, source_instance, provider, model_name, price_status)
-    from trust.fct_unpriced_usage
-    where usage_on = ? and source_instance = ? and model_name = ? and price_status = ?
-        and unit is not distinct from ?
-    limit 1
-"""
-# The rates an act was priced with: the join of int_usage__rated, with the act's own provider name
-# already canonical. Products are taken where money is: in SQL, as exact decimals.
-_RATES = f"""
-    select
-        rates.*,
-        {
-    ", ".join(
-        f"acts.{kind}_tokens * rates.{kind}_usd_per_unit = acts.list_{kind}_cost_usd"
-        f" as {kind}_adds_up"
-        for kind in KINDS
-    )
-}
-    from core.fct_usage as acts
-    inner join core.dim_rates as rates
-        on coalesce(acts.provider, '') = coalesce(rates.canonical_provider, '')
-        and coalesce(acts.model_served, acts.model_requested, '') = rates.model_name
-        and coalesce(acts.region, '') = rates.region
-        and rates.service_tier = ?
-        and acts.occurred_at >= rates.valid_from_at
-        and (acts.occurred_at < rates.valid_to_at or rates.valid_to_at is null)
-        and coalesce(acts.total_input_tokens, 0) > rates.more_than_input_tokens
-        and (
-            coalesce(acts.total_input_tokens, 0) <= rates.up_to_input_tokens
-            or rates.up_to_input_tokens is null
-        )
-        and mod(epoch_us(acts.occurred_at) // 60000000 + 4320, 10080) >= rates.week_minute_from
-        and mod(epoch_us(acts.occurred_at) // 60000000 + 4320, 10080) < rates.week_minute_to
-    where acts.usage_key = ?
-    order by
-        rates.price_version_key is not distinct from acts.price_version_key desc, rates.provider
-    limit 1
-"""
 
 
 @dataclass
@@ -90,6 +31,8 @@ class Act:
     cost: Row = field(default_factory=dict)
     unpriced: Row = field(default_factory=dict)
     shadows: list[Row] = field(default_factory=list)
+    restated: list[Row] = field(default_factory=list)
+    corrected: list[Row] = field(default_factory=list)
     provenance: Row = field(default_factory=dict)
 
     def as_json(self) -> Row:
@@ -99,18 +42,20 @@ class Act:
 
 def explained(connection: duckdb.DuckDBPyConnection, key: str) -> list[Act]:
     """The acts whose key begins so: none, one, or two where the beginning is not enough."""
-    acts = _rows(connection, _ACTS, key)
+    acts = _rows(connection, queries.ACTS, key)
     if acts:
         return [_act(connection, row) for row in acts]
-    return [_shadow(row) for row in _rows(connection, _SHADOWS, key)]
+    return [_shadow(row) for row in _rows(connection, queries.SHADOWS, key)]
 
 
 def _act(connection: duckdb.DuckDBPyConnection, row: Row) -> Act:
     tier = _TIERS.get((row["service_tier"] or "").lower(), "standard")
-    rates = _first(connection, _RATES, tier, row["usage_key"])
-    version = _first(connection, _PRICE, row["price_version_key"], tier)
-    of_unit = _first(connection, _UNIT_RATE, row["unit_rate_key"])
+    rates = _first(connection, queries.RATES, tier, row["usage_key"])
+    version = _first(connection, queries.PRICE, row["price_version_key"], tier)
+    of_unit = _first(connection, queries.UNIT_RATE, row["unit_rate_key"])
     bought_by = _rules(connection, row["price_rule_id"])
+    place = [row[name] for name in ("entity_key", "customer_key", "provider", "model_id")]
+    day, source = row["usage_on"], row["source_instance"]
     return Act(
         identity=_identity(connection, row),
         price=_price(row, rates, version, tier)
@@ -120,7 +65,9 @@ def _act(connection: duckdb.DuckDBPyConnection, row: Row) -> Act:
         sold_by=_rules(connection, row["sell_rule_id"]),
         cost=_cost(row, bought_by),
         unpriced=_unpriced(connection, row, rates),
-        shadows=_rows(connection, _SHADOWS_OF, row["usage_key"]),
+        shadows=_rows(connection, queries.SHADOWS_OF, row["usage_key"]),
+        restated=_rows(connection, queries.RESTATED, day, source, *place),
+        corrected=_rows(connection, queries.CORRECTED, f"{day:%Y-%m}", *place),
         provenance=_pick(
             row, "load_id", "loaded_at", "source_locator", "source_record_id", "row_hash", "pass_id"
         ),
@@ -141,8 +88,8 @@ def _shadow(row: Row) -> Act:
 
 
 def _identity(connection: duckdb.DuckDBPyConnection, row: Row) -> Row:
-    owner = _first(connection, _OWNER, row["entity_key"])
-    customer = _first(connection, _CUSTOMER, row["customer_key"])
+    owner = _first(connection, queries.OWNER, row["entity_key"])
+    customer = _first(connection, queries.CUSTOMER, row["customer_key"])
     return {
         **_pick(row, "usage_key", "source_instance", "occurred_at", "operation", "status"),
         "owner": owner.get("entity_path", row["entity_key"]),
@@ -254,7 +201,7 @@ def _unpriced(connection: duckdb.DuckDBPyConnection, row: Row, rates: Row) -> Ro
     name = row["model_served"] or row["model_requested"] or ""
     status, source = row["price_status"], row["source_instance"]
     unit = None if row["total_tokens"] else row["unit"]
-    listed = _first(connection, _UNPRICED, row["usage_on"], source, name, status, unit)
+    listed = _first(connection, queries.UNPRICED, row["usage_on"], source, name, status, unit)
     totals = {"requests_count", "quantity"}
     totals |= {"total_input_tokens", "total_output_tokens", "total_tokens"}
     return {
@@ -266,7 +213,7 @@ def _unpriced(connection: duckdb.DuckDBPyConnection, row: Row, rates: Row) -> Ro
 
 
 def _rules(connection: duckdb.DuckDBPyConnection, ids: str | None) -> list[Row]:
-    return _rows(connection, _RULES, ids.split(" ")) if ids else []
+    return _rows(connection, queries.RULES, ids.split(" ")) if ids else []
 
 
 def _pick(row: Row, *names: str) -> Row:

@@ -14,7 +14,7 @@ from contract_marts import publish
 from staged_warehouse import build
 
 from ingestion.pipeline import warehouse_path
-from orchestration.cli.explained import KINDS
+from orchestration.cli.explain_queries import KINDS
 from orchestration.warehouse import building_marts
 
 MILLION = 1_000_000

@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 from contract_marts import publish
 
 from orchestration.cli import main
-from orchestration.cli.explained import _TIERS, KINDS
+from orchestration.cli.explain_queries import KINDS
+from orchestration.cli.explained import _TIERS
 
 ROOT = Path(__file__).resolve().parents[2]
 AT = datetime(2026, 11, 22, 12)  # noqa: DTZ001 (the marts hold naive UTC)
@@ -94,6 +95,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "valid_from_at": EVER,
         **band,
     }
+    place = {
+        "entity_key": "search",
+        "customer_key": "northwind",
+        "provider": "openai",
+        "model_id": "openai/gpt-x",
+    }
+    moved = place | {"usage_on": AT.date(), "source_instance": "proxy"}
     known = {f"{kind}_usd_per_unit": Decimal(value) for kind, value in RATES.items()}
     publish(
         folder / "marts.duckdb",
@@ -140,6 +148,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "trust.fct_duplicate_usage": [
                 {"usage_key": "shadow", "duplicate_of_usage_key": "aaa1", "covered_by": "proxy",
                  "source_instance": "tracer", "matched_by": "request id"}
+            ],
+            "trust.fct_restatements": [
+                moved | {"pass_id": 1, "reason": "new", "effective_cost_usd": Decimal("0.02")},
+                moved | {"pass_id": 3, "reason": "price", "effective_cost_usd": Decimal("-0.01")},
+                moved | {"pass_id": 3, "reason": "late", "entity_key": "sales"},
+            ],
+            "spend.fct_corrections": [
+                place | {"corrected_period": "2026-11", "period": "2026-12", "reason": "price",
+                         "effective_cost_usd": Decimal("-0.01")},
+                place | {"corrected_period": "2026-10", "period": "2026-12", "reason": "late"},
             ],
             "trust.fct_unpriced_usage": [
                 {"usage_on": date(2026, 11, 22), "source_instance": "proxy", "provider": "openai",
@@ -210,6 +228,21 @@ def test_a_claim_that_a_rule_passes_through_names_the_rule(home: Path) -> None:
 def test_rules_that_stand_on_each_other_are_shown_from_the_top_down(home: Path) -> None:
     said = json.loads(explain(home, "fff7", "--json").output)
     assert [rule["rule_id"] for rule in said["bought_by"]] == ["on-top", "five-off"]
+
+
+def test_what_moved_after_it_was_counted_is_told_with_its_reason(home: Path) -> None:
+    lines = [" ".join(line.split()) for line in explain(home, "aaa1").output.splitlines()]
+    restated = lines.index("Restated, with the acts of its day, owner, customer, source and model")
+    assert lines[restated + 1 : restated + 3] == [
+        "pass_id 3, reason price, effective_cost_usd -0.01",
+        "",
+    ]
+    corrected = lines.index("Corrected after its month closed, with those of its month and place")
+    assert lines[corrected + 1 : corrected + 3] == [
+        "corrected_period 2026-11, period 2026-12, reason price, effective_cost_usd -0.01",
+        "",
+    ]
+    assert "Restated" not in explain(home, "ccc4").output
 
 
 def test_service_tiers_are_priced_as_the_models_price_them() -> None:
