@@ -52,6 +52,7 @@ PRICE_MODELS = [
     "int_prices__region_factors",
     "int_prices__estimate_rates",
     "int_prices__rates_by_name",
+    "int_prices__rates_seen",
     "int_prices__names_numbered",
     "int_prices__place_rules",
     "int_prices__scopes",
@@ -64,6 +65,14 @@ PRICE_MODELS = [
     "int_usage__priced",
     "int_usage__charged",
 ]
+# What a price is looked for by, and its key, as macro model_key.
+MODEL_COLUMNS = (
+    *("source_instance", "provider", "model_served", "model_requested", "region"),
+    *("service_tier", "unit"),
+)
+MODEL_KEY = "md5(concat_ws('|', {}))".format(
+    ", ".join(f"coalesce(replace({name}, '|', '||'), '|~')" for name in MODEL_COLUMNS)
+)
 _UPSTREAM = """
 create schema if not exists staging;
 create schema if not exists intermediate;
@@ -142,12 +151,17 @@ def make_warehouse(home: Path, *, rows: int) -> None:
         models = models_in_use(parse(seed).prices)
         make_events(connection, rows=rows, models=models, ends_at=ENDS_AT)
         connection.execute(
-            """alter table intermediate.int_usage__attributed add column buy_scope_number integer;
-            alter table intermediate.int_usage__attributed add column sell_scope_number integer"""
+            f"""create or replace table intermediate.int_usage__attributed as
+            select
+                *,
+                {MODEL_KEY} as model_key,
+                null::integer as buy_scope_number,
+                null::integer as sell_scope_number
+            from intermediate.int_usage__attributed"""
         )
         connection.execute(
-            """create table intermediate.int_usage__models_seen as
-            select distinct provider, model_served, model_requested, region, service_tier, unit
+            f"""create table intermediate.int_usage__models_seen as
+            select distinct model_key, {", ".join(MODEL_COLUMNS)}
             from intermediate.int_usage__attributed"""
         )
     _build(home)

@@ -7,6 +7,7 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
+from bench.warehouse import MODEL_COLUMNS, MODEL_KEY
 from bench.warehouse import PRICE_MODELS as TOKEN_PRICE_MODELS
 from price_catalog.cost import Usage
 
@@ -96,11 +97,6 @@ create table intermediate.int_org__expanded (
     valid_from_at timestamp, valid_to_at timestamp);
 """
 
-SEEN_COLUMNS = (
-    *("source_instance", "provider", "model_served", "model_requested", "region"),
-    *("service_tier", "unit"),
-)
-
 Row = dict[str, object]
 
 
@@ -156,16 +152,19 @@ def make_upstream(
     usage_events = pa.Table.from_pylist(events, schema=EVENT_SCHEMA)
     connection.register("usage_events", usage_events)
     connection.execute(
-        "create table intermediate.int_usage__attributed as select * from usage_events"
+        f"""create table intermediate.int_usage__attributed as
+        select *, {MODEL_KEY} as model_key from usage_events"""
     )
     seen = pa.Table.from_pylist(
         [{"provider": provider, "model_served": name} for provider, name in names],
-        schema=pa.schema([(c, pa.string()) for c in SEEN_COLUMNS]),
+        schema=pa.schema([(c, pa.string()) for c in MODEL_COLUMNS]),
     )
     connection.register("seen", seen)
     connection.execute(
         f"""create table intermediate.int_usage__models_seen as
-        select * from seen union select {", ".join(SEEN_COLUMNS)} from usage_events"""
+        select {MODEL_KEY} as model_key, * from (
+            select * from seen union select {", ".join(MODEL_COLUMNS)} from usage_events
+        ) as named"""
     )
 
 

@@ -8,7 +8,7 @@
     {%- for kind in token_kinds() -%}
         {%- do buckets.append(kind ~ '_tokens') -%}
     {%- endfor -%}
-    {%- for column in standard_event_columns() + ['is_removed'] if column != 'identity_key' -%}
+    {%- for column in given_event_columns() -%}
         {%- if column == 'usage_key' -%}
             {%- set value = hash_key(["'" ~ source ~ "'", 'source_instance', 'source_record_id']) -%}
         {%- elif column == 'source' -%}
@@ -34,7 +34,7 @@
             {%- do found.lines.append(value ~ ' as ' ~ column) -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- for column in given if column not in standard_event_columns() + ['is_removed'] -%}
+    {%- for column in given if column not in given_event_columns() -%}
         {{ exceptions.raise_compiler_error(column ~ ' is no column of the standard event') }}
     {%- endfor -%}
     {{ return(found.lines | join(',\n    ')) }}

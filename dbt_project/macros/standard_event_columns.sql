@@ -13,6 +13,11 @@
         'reported_cost_usd', 'reported_cost_basis', 'token_convention', 'total_mismatch_tokens',
         'raw_organization', 'raw_workspace', 'raw_team', 'raw_user', 'raw_customer', 'raw_agent',
         'raw_application', 'raw_feature', 'raw_key_hash', 'raw_key_alias', 'tags', 'identity_key',
-        'row_hash', 'load_id', 'source_locator', 'richness',
+        'model_key', 'row_hash', 'load_id', 'source_locator', 'richness',
     ]) }}
+{%- endmacro %}
+
+{# The columns that a system gives of an event and of its removal; keys of what it names are taken over all systems. #}
+{% macro given_event_columns() -%}
+    {{ return(standard_event_columns() | reject('in', ['identity_key', 'model_key']) | list + ['is_removed']) }}
 {%- endmacro %}

@@ -29,11 +29,11 @@
     ) }}
 {%- endmacro %}
 
-{# The columns of terms under the name of their side. #}
-{% macro terms_columns(terms, side) -%}
+{# The columns of terms and of their slots under the name of their side. #}
+{% macro terms_columns(terms, slots, side) -%}
     {%- for slot in cost_lines() %}
-    {{ terms }}.rate_{{ slot }} as {{ side }}_rate_{{ slot }},
-    {{ terms }}.factor_{{ slot }} as {{ side }}_factor_{{ slot }},
+    {{ slots }}.rate_{{ slot }} as {{ side }}_rate_{{ slot }},
+    {{ slots }}.factor_{{ slot }} as {{ side }}_factor_{{ slot }},
     {%- endfor %}
     {{ terms }}.uniform_factor_ratio as {{ side }}_uniform_factor_ratio,
     coalesce({{ terms }}.has_metered_terms, false) as has_{{ side }}_terms,

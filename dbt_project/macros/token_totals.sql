@@ -15,3 +15,10 @@
         'raw_agent', 'raw_application', 'raw_feature', 'raw_key_hash', 'raw_key_alias',
     ]) }}
 {%- endmacro %}
+
+{# The key of what was used, as its source says it: a price is looked for once for each, not once an event. #}
+{% macro model_key() -%}
+    {{ hash_key([
+        'source_instance', 'provider', 'model_served', 'model_requested', 'region', 'service_tier', 'unit',
+    ]) }}
+{%- endmacro %}

@@ -1,5 +1,5 @@
 -- one row per raw (provider, model name, region) seen, service tier, size band, band of the week and range of time:
--- what an event joins to
+-- the rates of a name
 {{ config(materialized='table') }}
 
 with lookup as (

@@ -31,13 +31,15 @@ pivoted as (
         max(case when slot = '{{ slot }}' then rate_usd_per_unit end) as rate_{{ slot }},
         max(case when slot = '{{ slot }}' then factor_ratio end) as factor_{{ slot }},
         {% endfor -%}
-        -- One factor for everything and no rate of its own: the whole cost can be multiplied at once.
+        -- One factor of six places for everything and no rate of its own: the whole cost can be multiplied at once.
         case
             when sum(case when slot in ('{{ cost_lines() | join("', '") }}') then 1 else 0 end)
                 = {{ cost_lines() | length }}
                 and max(rate_usd_per_unit) is null
                 and min(factor_ratio) = max(factor_ratio)
-                then max(factor_ratio)
+                and max(factor_ratio) < 1000
+                and max(factor_ratio) = round(max(factor_ratio), 6)
+                then cast(max(factor_ratio) as decimal(9, 6))
         end as uniform_factor_ratio,
         max(case when slot = 'passthrough_reported' then 1 else 0 end) = 1 as is_passthrough,
         max(case when slot in ('{{ cost_lines() | join("', '") }}') then 1 else 0 end) = 1 as has_metered_terms,
@@ -51,6 +53,10 @@ pivoted as (
 
 select
     pivoted.*,
+    case
+        when pivoted.has_metered_terms and pivoted.uniform_factor_ratio is null
+            then cast(row_number() over (order by {% for key in keys %}pivoted.{{ key }}{{ ', ' if not loop.last }}{% endfor %}) as integer)
+    end as slots_number,
     named.rule_ids
 from pivoted
 inner join named

@@ -1,7 +1,7 @@
 -- one row per version of a Bedrock invocation or batch record: who its request does not name is named by the tags of the
 -- application profile it was made through
 {% set named = ['raw_team', 'raw_application', 'raw_customer', 'raw_feature'] %}
-{% set columns = standard_event_columns() | reject('equalto', 'identity_key') | list + ['is_removed'] %}
+{% set columns = given_event_columns() %}
 with usage_events as (
     select * from {{ ref('stg_bedrock__invocations') }}
     union all

@@ -9,6 +9,12 @@ terms as (
     where side = 'sell'
 ),
 
+-- Most terms are one factor for everything; only the others have a row here.
+slots as (
+    select * from terms
+    where slots_number is not null
+),
+
 joined as (
     select
         priced.*,
@@ -18,10 +24,12 @@ joined as (
         cast(terms.plus_usd as decimal(18, 9)) as plus_usd,
         cast(terms.floor_usd as decimal(18, 9)) as floor_usd,
         cast(terms.cap_usd as decimal(18, 9)) as cap_usd,
-        {{ terms_columns('terms', 'sell') }}
+        {{ terms_columns('terms', 'slots', 'sell') }}
     from priced
     left join terms
         on {{ terms_join('priced', 'terms', 'sell') }}
+    left join slots
+        on terms.slots_number = slots.slots_number
 ),
 
 -- Terms that differ by meter stand on the lines of our own rates; a meter they do not name is charged at cost.
@@ -33,7 +41,7 @@ marked_up as (
             when price_status = 'not_charged' then 0
             when not has_sell_terms then effective_cost_usd
             when sell_uniform_factor_ratio is not null
-                then {{ money_times('effective_cost_usd', 'sell_uniform_factor_ratio') }}
+                then {{ money_times_ratio('effective_cost_usd', 'sell_uniform_factor_ratio') }}
             else {{ sum_of_slots('sell', inner='buy') }}
         end as marked_up_usd
     from joined

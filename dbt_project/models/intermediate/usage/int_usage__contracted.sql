@@ -3,7 +3,7 @@ with rated as (
     select
         *,
         -- Tokens carry an act; what else it counts carries one that counts no tokens.
-        coalesce(total_tokens, 0) = 0 and coalesce(quantity, 0) <> 0 as is_by_unit,
+        used_mask = 0 and coalesce(quantity, 0) <> 0 as is_by_unit,
         {% for kind in token_kinds() -%}
         coalesce(rated_{{ kind }}_usd, 0)
         + {% endfor -%}
@@ -14,6 +14,12 @@ with rated as (
 terms as (
     select * from {{ ref('int_prices__terms') }}
     where side = 'buy'
+),
+
+-- Most terms are one factor for everything; only the others have a row here.
+slots as (
+    select * from terms
+    where slots_number is not null
 ),
 
 listed as (
@@ -30,10 +36,12 @@ joined as (
     select
         listed.*,
         coalesce(terms.is_passthrough, false) as is_passthrough,
-        {{ terms_columns('terms', 'buy') }}
+        {{ terms_columns('terms', 'slots', 'buy') }}
     from listed
     left join terms
         on {{ terms_join('listed', 'terms', 'buy') }}
+    left join slots
+        on terms.slots_number = slots.slots_number
 )
 
 select
@@ -41,7 +49,7 @@ select
     case
         when not has_buy_terms then listed_usd
         when buy_uniform_factor_ratio is not null
-            then {{ money_times('listed_usd', 'buy_uniform_factor_ratio') }}
+            then {{ money_times_ratio('listed_usd', 'buy_uniform_factor_ratio') }}
         else {{ sum_of_slots('buy') }}
     end as contracted_usd
 from joined

@@ -1,9 +1,9 @@
--- one row per source instance, provider, model name, region, service tier and unit ever seen together on an act, and one
--- empty row a pass: the mark up to which was looked
+-- one row per model key ever seen on an act (source instance, provider, model name, region, service tier and unit), and
+-- one empty row a pass: the mark up to which was looked
 -- depends_on: {{ ref('int_usage__touched_days') }}
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
 {% set columns = [
-    'source_instance', 'provider', 'model_served', 'model_requested', 'region', 'service_tier', 'unit',
+    'model_key', 'source_instance', 'provider', 'model_served', 'model_requested', 'region', 'service_tier', 'unit',
 ] %}
 with usage_events as (
     select * from {{ ref('int_usage__deduplicated') }}
@@ -27,11 +27,8 @@ unseen as (
     from named
     {% if is_incremental() %}
     left join {{ this }} as seen
-        on {% for column in columns -%}
-        named.{{ column }} is not distinct from seen.{{ column }}
-        {% if not loop.last %}and {% endif %}
-        {%- endfor %}
-    where seen.pass_id is null
+        on named.model_key = seen.model_key
+    where seen.model_key is null
     {% endif %}
 ),
 

@@ -20,15 +20,15 @@ decided as (
     from contracted
 ),
 
--- What lists at 1 is known, at 0 is not charged, at null is not known.
+-- What is not charged lists at 0. Where the list price is known, each line of it is; a line of what is not used is 0.
 listed as (
     select
         *,
+        price_status not in ('informational', 'not_charged') and listed_usd is not null as is_listed,
         case
             when price_status = 'informational' then null
-            when price_status = 'not_charged' then 0
-            when listed_usd is not null then 1
-        end as list_case
+            when price_status = 'not_charged' or listed_usd is not null then {{ money(0) }}
+        end as unused_line_usd
     from decided
 )
 
@@ -49,14 +49,13 @@ select
     and occurred_at < price_observed_at as is_price_backcast,
 
     {% for kind in token_kinds() -%}
-    case list_case when 1 then case when is_by_unit then 0 else coalesce(rated_{{ kind }}_usd, 0) end when 0 then 0 end
+    case when is_listed and not is_by_unit then coalesce(rated_{{ kind }}_usd, 0) else unused_line_usd end
         as list_{{ kind }}_cost_usd,
     {% endfor -%}
-    case list_case when 1 then case when is_by_unit then 0 else coalesce(rated_request_usd, 0) end when 0 then 0 end
+    case when is_listed and not is_by_unit then coalesce(rated_request_usd, 0) else unused_line_usd end
         as list_request_cost_usd,
-    case list_case when 1 then case when is_by_unit then rated_unit_usd else 0 end when 0 then 0 end
-        as list_unit_cost_usd,
-    {{ money('case list_case when 1 then listed_usd when 0 then 0 end') }} as list_cost_usd,
+    case when is_listed and is_by_unit then rated_unit_usd else unused_line_usd end as list_unit_cost_usd,
+    {{ money('case when is_listed then listed_usd else unused_line_usd end') }} as list_cost_usd,
     {{ money(
         "case
             when price_status = 'informational' then null

@@ -8,7 +8,7 @@ with usage_events as (
 ),
 
 rates as (
-    select * from {{ ref('int_prices__rates_by_name') }}
+    select * from {{ ref('int_prices__rates_seen') }}
 ),
 
 unit_rates as (
@@ -63,16 +63,12 @@ select
 
     -- A used bucket without a rate: there is no price, whatever the other buckets cost.
     coalesce((usage_events.used_mask & rates.missing_mask) <> 0, true) as lacks_a_rate,
-    -- Rates of a tier that is not known are stood in for by the standard ones.
-    not {{ is_known_tier('usage_events.service_tier') }}
+    not rates.is_known_tier
     or (rates.r_request <> 0 and rates.is_fallback_request)
     or (usage_events.used_mask & rates.fallback_mask) <> 0 as has_fallback_rate
 from usage_events
 left join rates
-    on coalesce(usage_events.provider, '') = rates.provider
-    and coalesce(usage_events.model_served, usage_events.model_requested, '') = rates.model_name
-    and {{ price_tier('usage_events.service_tier') }} = rates.service_tier
-    and coalesce(usage_events.region, '') = rates.region
+    on usage_events.model_key = rates.model_key
     and usage_events.occurred_at >= rates.valid_from_at
     and usage_events.occurred_at < rates.valid_to_at
     and coalesce(usage_events.total_input_tokens, 0) > rates.band_lo

@@ -1,6 +1,6 @@
 -- one row per version of an act, of every system, as the standard usage event; a version that says the act is gone
 -- from its source is marked
-{% set columns = standard_event_columns() | reject('equalto', 'identity_key') | list + ['is_removed'] %}
+{% set columns = given_event_columns() %}
 {% set models = [] %}
 {% for system, tables in systems().items() %}
     {% for resource in tables.usage %}
@@ -18,5 +18,6 @@ with unioned as (
 
 select
     *,
-    {{ identity_key() }} as identity_key
+    {{ identity_key() }} as identity_key,
+    {{ model_key() }} as model_key
 from unioned
