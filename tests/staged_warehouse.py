@@ -44,6 +44,22 @@ def compiled(home: Path) -> Path:
     return home.with_name("dbt_target") / "compiled"
 
 
+def compiled_inline(sql: str, *, home: Path) -> str:
+    """What dbt makes of a piece of SQL with macros, for DuckDB."""
+    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "compile", "--inline", sql]
+    for option, value in (
+        ("--project-dir", PROJECT),
+        ("--profiles-dir", PROJECT),
+        ("--target-path", home / "dbt_target"),
+        ("--log-path", home / "dbt_target" / "logs"),
+    ):
+        command += [option, str(value)]
+    environment = os.environ | {"METERHOUSE_HOME": str(home), "DO_NOT_TRACK": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return done.stdout
+
+
 def events_of(home: Path, relation: str) -> list[Event]:
     """The rows of a relation by column name."""
     with duckdb.connect(str(warehouse_path(home)), read_only=True) as connection:

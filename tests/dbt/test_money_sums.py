@@ -3,15 +3,16 @@
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from contract_marts import publish
-from staged_warehouse import build
+from staged_warehouse import build, compiled_inline
 
 from ingestion.pipeline import warehouse_path
 from orchestration.cli.explain_queries import KINDS
@@ -183,3 +184,38 @@ def one(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
     row = connection.execute(query).fetchone()
     assert row is not None
     return row[0]
+
+
+def test_an_amount_times_a_ratio_is_the_product_rounded_half_away_from_zero(tmp_path: Path) -> None:
+    chance = random.Random(20260902)
+    pairs = [
+        # A half at the fifteenth place, both signs; one below and one above; over the narrow way.
+        (Decimal("0.000000000000001"), Decimal("0.5")),
+        (Decimal("-0.000000000000001"), Decimal("0.5")),
+        (Decimal("0.000000000000001"), Decimal("0.499999")),
+        (Decimal("999.999999999999999"), Decimal("999.999999")),
+        (Decimal("-999.999999999999999"), Decimal("1.000001")),
+        (Decimal(1000), Decimal("0.000001")),
+        (Decimal("123456789.000000500000001"), Decimal("1.5")),
+        (Decimal(0), Decimal("1.2")),
+    ]
+    for _ in range(20_000):
+        digits = chance.randrange(1, 21)
+        amount = Decimal(chance.randrange(-(10**digits), 10**digits)).scaleb(-15)
+        pairs.append((amount, Decimal(chance.randrange(10 ** chance.randrange(1, 10))).scaleb(-6)))
+    given = pa.table(
+        {
+            "amount": pa.array([a for a, _ in pairs], pa.decimal128(38, 15)),
+            "ratio": pa.array([r for _, r in pairs], pa.decimal128(9, 6)),
+        }
+    )
+    product = compiled_inline("{{ money_times_ratio('amount', 'ratio') }}", home=tmp_path)
+    with duckdb.connect() as connection:
+        connection.register("given", given)
+        made = connection.execute(
+            f"select cast({product} as decimal(38, 15)) from given"
+        ).fetchall()
+    exact = Context(prec=60, rounding=ROUND_HALF_UP)
+    place = Decimal("0.000000000000001")
+    wanted = [exact.quantize(exact.multiply(a, r), place) for a, r in pairs]
+    assert [row[0] for row in made] == wanted

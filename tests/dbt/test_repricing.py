@@ -89,11 +89,11 @@ def _steps(
         done = apply_repricing(engine, **window, by="ada", now=now)
         assert done == "reprice-1"
         land_decisions(engine, home)
-        found.append(built([*repriced, "int_prices__rates_by_name"]))
+        found.append(built([*repriced, "int_prices__rates_by_name", "int_prices__rates_seen"]))
         assert undo_repricing(engine, done, by="ada", now=now)
         assert not undo_repricing(engine, done, by="ada", now=now)
         land_decisions(engine, home)
-        found.append(built([*repriced, "int_prices__rates_by_name"]))
+        found.append(built([*repriced, "int_prices__rates_by_name", "int_prices__rates_seen"]))
     return found
 
 

@@ -16,6 +16,7 @@ import pytest
 from price_warehouse import EVENT_SCHEMA, PRICE_MODELS, event, make_upstream, rows_of
 from staged_warehouse import build
 
+from bench.warehouse import MODEL_KEY
 from ingestion.pipeline import pipeline_for, run_source, warehouse_path
 from price_catalog.cost import Usage
 from price_catalog.refresh import price_catalog_source
@@ -146,7 +147,8 @@ def acts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object
         usage_events = pa.Table.from_pylist(given, schema=schema)
         connection.register("acts", usage_events.drop(["buy_scope_number", "sell_scope_number"]))
         connection.execute(
-            "create table intermediate.int_usage__deduplicated as select * from acts"
+            f"""create table intermediate.int_usage__deduplicated as
+            select *, {MODEL_KEY} as model_key from acts"""
         )
     build(home, select=[*PRICE_MODELS, "int_usage__attributed"])
     with duckdb.connect(str(warehouse_path(home))) as connection:

@@ -65,7 +65,7 @@ def test_the_suggested_line_pasted_into_the_config_prices_the_usage(tmp_path: Pa
             "insert into intermediate.int_prices__aliases values (?, ?, ?, ?, null, null)",
             [alias.provider, alias.model, alias.target_provider, alias.target_model],
         )
-    compiled = ("model_lookup", "region_lookup", "region_factors", "rates_by_name")
+    compiled = ("model_lookup", "region_lookup", "region_factors", "rates_by_name", "rates_seen")
     build(tmp_path, select=[f"int_prices__{name}" for name in compiled])
     with duckdb.connect(str(warehouse_path(tmp_path)), read_only=True) as warehouse:
         [act] = rows_of(warehouse, "select * from intermediate.int_usage__priced")
