@@ -7,11 +7,10 @@ Belongs here: checks over the whole configuration that are not about the shape o
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
+from ingestion.config_outward import Endpoint, Gateway
 from ingestion.config_schema import (
     Budget,
-    Endpoint,
     Feature,
-    Gateway,
     Identity,
     ModelAlias,
 )

@@ -13,14 +13,13 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from ingestion import config_checks as checks
 from ingestion.config_money import Charge, Commitment, FxRate, money_problems
+from ingestion.config_outward import Endpoint, Gateway
 from ingestion.config_prices import Contract, Override, SellRule, WhatIf, price_problems
 from ingestion.config_schema import (
     Budget,
     Customer,
-    Endpoint,
     Entity,
     Feature,
-    Gateway,
     Identity,
     ModelAlias,
     Root,

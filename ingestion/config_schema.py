@@ -23,20 +23,10 @@ from ingestion.config_types import (
     Declared,
     Dimension,
     Email,
-    EnvName,
     Id,
     Money,
     Text,
 )
-
-EventType = Literal[
-    "*", "budget.threshold_reached", "budget.threshold_recovered", "budget.forecast_exceeded",
-    "wallet.threshold_reached", "wallet.threshold_recovered", "spend.burn_rate_exceeded",
-    "spend.anomaly_detected", "trust.threshold_reached", "trust.threshold_recovered",
-    "margin.threshold_reached", "margin.threshold_recovered", "price.changed", "source.failed",
-    "source.recovered", "period.closed", "limit.applied", "limit.released", "limit.held",
-    "limit.override_detected", "test.ping",
-]  # fmt: skip
 
 
 def _quarter_hour(at: datetime) -> datetime:
@@ -208,39 +198,6 @@ class Budget(Dated):
         if self.actions and self.thresholds.critical is None:
             raise ValueError("actions start at critical: thresholds has none")
         return self
-
-
-class Endpoint(Declared):
-    """Where webhooks go. Its secret is always named by environment variable, never written."""
-
-    id: Id
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$")] | None = None
-    url_env: EnvName | None = None
-    secret_env: EnvName
-    secret_env_previous: EnvName | None = None
-    events: tuple[EventType, ...]
-    entities: tuple[Id, ...] = ()
-    enabled: bool = True
-    allow_insecure: bool = False
-
-    @model_validator(mode="after")
-    def _one_address(self) -> Self:
-        if not self.events:
-            raise ValueError("events names none: say '*' for all, or enabled: false")
-        if (self.url is None) == (self.url_env is None):
-            raise ValueError("say either url or url_env")
-        if self.url is not None and self.url.startswith("http:") and not self.allow_insecure:
-            raise ValueError("url: plain http needs allow_insecure: true")
-        return self
-
-
-class Gateway(Declared):
-    """A gateway whose keys may be limited. A person arms it in the ops store, config never does."""
-
-    id: Id
-    system: Literal["litellm"]
-    base_url_env: EnvName
-    admin_key_env: EnvName
 
 
 class ModelAlias(Dated):

@@ -5,6 +5,7 @@ sending. Addresses and secrets are named by environment variables and resolved w
 sent; the store never holds a secret.
 """
 
+import ipaddress
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
+from orchestration.governance.addresses import IpNetwork
 from orchestration.ops.store import writing
 from orchestration.ops.tables import endpoint, endpoint_secret
 
@@ -28,7 +30,8 @@ class EndpointConfig:
     previous_expires_at: datetime | None = None  # the old secret signs until then; None: always
     events: tuple[str, ...] = ("*",)
     entities: tuple[str, ...] = ()  # with all below them; none = every entity
-    allow_insecure: bool = False
+    allow_insecure: bool = False  # plain http, and receivers on this machine
+    allow_networks: tuple[str, ...] = ()  # networks of the house that the receiver may lie in
     enabled: bool = True
 
     def __post_init__(self) -> None:
@@ -48,6 +51,7 @@ class Endpoint:
     events: tuple[str, ...]
     entities: tuple[str, ...]
     allow_insecure: bool
+    networks: tuple[IpNetwork, ...]
     secrets: tuple["SecretRef", ...]
 
 
@@ -77,6 +81,7 @@ def sync_endpoints(engine: Engine, endpoints: Iterable[EndpointConfig]) -> None:
                 "event_types_json": json.dumps(list(config.events)),
                 "entities_json": json.dumps(list(config.entities)),
                 "allow_insecure": config.allow_insecure,
+                "networks_json": json.dumps(list(config.allow_networks)),
                 "enabled": config.enabled,
             }
             row = known.get(config.id)
@@ -137,6 +142,7 @@ def active_endpoints(connection: Connection) -> dict[str, Endpoint]:
             events=tuple(json.loads(row.event_types_json)),
             entities=tuple(json.loads(row.entities_json)),
             allow_insecure=row.allow_insecure,
+            networks=tuple(map(ipaddress.ip_network, json.loads(row.networks_json))),
             secrets=tuple(secrets.get(row.id, ())),
         )
         for row in rows

@@ -195,7 +195,11 @@ def _problem(
 
 def _send(ready: _Ready, claimed: Claimed, attempted_at: datetime) -> sending.Response:
     try:
-        target = checked_target(ready.url, allow_insecure=ready.endpoint.allow_insecure)
+        target = checked_target(
+            ready.url,
+            allow_insecure=ready.endpoint.allow_insecure,
+            networks=ready.endpoint.networks,
+        )
     except AddressRefused:
         return sending.Response(None, "AddressRefused", None, None)
     return sending.post(

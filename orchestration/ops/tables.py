@@ -93,6 +93,7 @@ endpoint = Table(  # C; D disables
     Column("event_types_json", Text, nullable=False),
     Column("entities_json", Text, nullable=False),
     Column("allow_insecure", Boolean, nullable=False),
+    Column("networks_json", Text, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("disabled_reason", Text),
     Column("failing_since", UtcDateTime),
@@ -127,7 +128,8 @@ outbox = Table(  # E and R insert, D delivers
     Column("dead_reason", Text),
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("subject_kind", "subject_id", "endpoint_id", name="uq_outbox_subject"),
-    Index("ix_outbox_due", "status", "ordinal"),
+    Index("ix_outbox_due", "status", "endpoint_id", "ordinal"),
+    Index("ix_outbox_ordinal", "ordinal"),
 )
 
 delivery_attempt = Table(  # D, append

@@ -7,7 +7,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from ingestion.config_checks import threshold_usd
-from ingestion.config_schema import Budget, Endpoint, Identity
+from ingestion.config_outward import Endpoint
+from ingestion.config_schema import Budget, Identity
 from ingestion.systems import Source
 
 
@@ -138,6 +139,14 @@ def test_an_endpoint_is_https_unless_it_says_otherwise() -> None:
         == "url: plain http needs allow_insecure: true"
     )
     assert endpoint(url="http://127.0.0.1:8000/", allow_insecure=True)
+
+
+def test_an_endpoint_names_the_private_networks_it_may_lie_in() -> None:
+    named = ("10.20.0.0/16", "100.64.0.0/10", "fd12::/16")
+    assert endpoint(allow_networks=named).allow_networks == named
+    refused = {"8.8.8.0/24": "not a private network", "10.0.0.1/8": "host bits", "x": "must be"}
+    for network, why in refused.items():
+        assert why in reason(endpoint, allow_networks=[network])
 
 
 @pytest.mark.parametrize(

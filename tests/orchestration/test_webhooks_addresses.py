@@ -1,8 +1,18 @@
 """Where a message may go: only to public addresses, and to the one that was checked."""
 
-import pytest
+import ipaddress
+import socket
 
-from orchestration.governance.addresses import AddressRefused, checked_target, is_public
+import pytest
+from gateway_server import FakeReceiver, receiver_server
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from orchestration.governance.addresses import AddressRefused, Target, checked_target, is_public
+from orchestration.governance.sending import post
+
+HOUSE = (ipaddress.ip_network("10.20.0.0/16"), ipaddress.ip_network("fd12::/16"))
+EVERYTHING = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
 
 @pytest.mark.parametrize(
@@ -61,3 +71,132 @@ def test_a_name_is_resolved_once_and_its_address_is_what_is_dialled() -> None:
     )
     assert (target.address, target.port, target.path) == ("8.8.8.8", 8443, "/in?team=1")
     assert (target.host, target.host_header) == ("hooks.example", "hooks.example:8443")
+
+
+def target_of(url: str, *answers: str, **leave: object) -> Target:
+    return checked_target(url, resolve=lambda *_: answers, **{"allow_insecure": False, **leave})  # type: ignore[arg-type]
+
+
+def test_a_network_of_the_house_needs_leave_and_then_any_port() -> None:
+    for address in ("10.20.3.4", "fd12::7"):
+        with pytest.raises(AddressRefused, match="not public"):
+            target_of("https://hooks.house:9443/", address)
+        assert target_of("https://hooks.house:9443/", address, networks=HOUSE).address == address
+    with pytest.raises(AddressRefused, match="not public"):
+        target_of("https://hooks.house/", "10.21.0.1", networks=HOUSE)
+    with pytest.raises(AddressRefused, match="not public"):
+        target_of("https://hooks.house/", "10.20.0.1", "10.21.0.1", networks=HOUSE)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("169.254.169.254", "169.254.170.2", "100.100.100.200", "192.0.0.192", "fd00:ec2::254"),
+        *("fe80::1", "fe80::1%eth0", "::ffff:10.20.0.1", "::ffff:169.254.169.254", "0.0.0.0", "::"),
+        *("224.0.0.1", "ff02::1", "255.255.255.255"),
+    ],
+)
+def test_no_leave_reaches_metadata_link_local_or_mapped_addresses(address: str) -> None:
+    with pytest.raises(AddressRefused, match="not public"):
+        target_of("https://hooks.house/", address, networks=EVERYTHING, allow_insecure=True)
+
+
+def test_leave_for_plain_http_is_leave_for_this_machine_and_for_no_network() -> None:
+    assert target_of("http://hooks.test:9000/", "127.0.0.1", allow_insecure=True).port == 9000
+    with pytest.raises(AddressRefused, match="not public"):
+        target_of("http://hooks.test:9000/", "192.168.1.1", allow_insecure=True)
+
+
+@pytest.mark.parametrize("port", [22, 25, 80, 6379, 9200])
+def test_a_public_receiver_listens_at_web_ports_only(port: int) -> None:
+    with pytest.raises(AddressRefused, match=f"port {port}"):
+        target_of(f"https://hooks.example:{port}/", "8.8.8.8")
+
+
+def test_a_host_outside_ascii_is_refused_before_anything_is_asked() -> None:
+    with pytest.raises(AddressRefused, match="ASCII"):
+        target_of("https://b\u00fccher.example/", "8.8.8.8")
+
+
+V4 = st.one_of(
+    st.ip_addresses(v=4).map(str),
+    st.sampled_from(["127.0.0.1", "10.0.0.1", "169.254.169.254", "100.64.0.1", "8.8.8.8"]),
+)
+
+
+def spelled(address: str) -> st.SearchStrategy[str]:
+    """An IPv4 address as a resolver understands it: dotted, octal, hexadecimal, short, mapped."""
+    number = int(ipaddress.IPv4Address(address))
+    octets = address.split(".")
+    return st.sampled_from(
+        [
+            address,
+            str(number),
+            hex(number),
+            "0" + oct(number)[2:],
+            ".".join(hex(int(octet)) for octet in octets),
+            ".".join("0" + oct(int(octet))[2:] for octet in octets),
+            f"{octets[0]}.{number & 0xFFFFFF}",
+            f"{octets[0]}.{octets[1]}.{number & 0xFFFF}",
+            f"[::ffff:{address}]",
+            f"[::{address}]",
+            f"[64:ff9b::{address}]",
+            f"[2002:{number >> 16:x}:{number & 0xFFFF:x}::1]",
+        ]
+    )
+
+
+def numbers(host: str, port: int) -> list[str]:
+    """What the system's resolver makes of a number; names are not asked for."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    return [str(entry[4][0]) for entry in found]
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(V4.flatmap(spelled) | st.ip_addresses(v=6).map(lambda ip: f"[{ip}]"))
+@example("[::ffff:169.254.169.254]")
+@example("0x7f.1")
+@example("[fec0::1]")
+def test_what_may_be_dialled_is_public_in_any_spelling(host: str) -> None:
+    try:
+        target = checked_target(f"https://{host}/", allow_insecure=False, resolve=numbers)
+    except AddressRefused:
+        return
+    # The address is one the kernel dials as it is, and Python's own register calls it global.
+    dialled = ipaddress.ip_address(target.address)
+    assert dialled.is_global and not dialled.is_multicast
+    assert str(dialled) == target.address
+
+
+@pytest.fixture(scope="module")
+def inner() -> object:
+    with receiver_server() as receiver:
+        yield receiver
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(host=st.just("127.0.0.1").flatmap(spelled), leave=st.booleans())
+def test_a_receiver_of_this_machine_is_hit_only_with_leave(
+    inner: FakeReceiver, host: str, leave: bool
+) -> None:
+    inner.deliveries.clear()
+    url = inner.url.replace("127.0.0.1", host)
+    try:
+        target = checked_target(url, allow_insecure=leave, resolve=numbers)
+    except AddressRefused:
+        target = None
+    if target is not None:
+        post(target, body=b"{}", headers={}, timeout_seconds=5.0)
+    assert len(inner.deliveries) == (1 if leave and "[" not in host else 0)
+
+
+def test_a_name_that_turns_to_the_receiver_after_the_check_is_not_followed(
+    inner: FakeReceiver,
+) -> None:
+    inner.deliveries.clear()
+    answers = iter([["127.0.0.2"], ["127.0.0.1"]])
+    url = inner.url.replace("127.0.0.1", "rebind.example")
+    target = checked_target(url, allow_insecure=True, resolve=lambda *_: next(answers))
+    assert post(target, body=b"{}", headers={}, timeout_seconds=5.0).error_class
+    assert target.address == "127.0.0.2"
+    assert inner.deliveries == []
