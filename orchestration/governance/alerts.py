@@ -76,6 +76,11 @@ class Move:
     baseline: bool
 
 
+def kind_of(alert_id: str) -> str:
+    """The kind that an alert's id begins with, for example budget."""
+    return alert_id.partition(":")[0]
+
+
 def severity(level: Level) -> int:
     """0 for ok to 3 for critical."""
     return LEVELS.index(level)

@@ -55,10 +55,10 @@ def announce(
     The first findings of a pass go to an endpoint as one message, so that onboarding is no storm.
     """
     announced: list[Announced] = []
-    baselines: dict[str, list[Mapping[str, Any]]] = {}
+    baselines: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     messages = 0
     for state, move in moves:
-        event_type = event_type_of(move)
+        event_type = event_type_of(move, state.alert_id)
         identity = evaluator.transition_id(state.alert_id, state.period_start, move.seq)
         lineage = state.context["entity"]["lineage"]
         targets = subscribed(endpoints, event_type=event_type, entities=lineage)
@@ -77,11 +77,11 @@ def announce(
             alert_id=state.alert_id,
             snapshot_id=reading.snapshot_id,
             as_of=reading.as_of,
-            binding_budget=_binding(reading, lineage, state.context["budget"]["measure"]),
+            binding_budget=_binding(reading, state),
         )
         if move.baseline:
             for target in targets:
-                baselines.setdefault(target.id, []).append(data)
+                baselines.setdefault((target.id, event_type), []).append(data)
         else:
             messages += enqueue(
                 connection,
@@ -93,14 +93,16 @@ def announce(
                 created_at=reading.as_of,
             )
         announced.append(_announced(state, move, identity, targets))
-    for endpoint_id, entries in baselines.items():
+    for (endpoint_id, event_type), entries in baselines.items():
         messages += enqueue(
             connection,
             subject_kind="digest",
-            subject_id=f"snapshot-{reading.snapshot_id}",
-            event_type="budget.threshold_reached",
+            subject_id=f"{event_type}|snapshot-{reading.snapshot_id}",
+            event_type=event_type,
             endpoint_ids=[endpoint_id],
-            body=digest_body(entries, timestamp=reading.as_of, snapshot_id=reading.snapshot_id),
+            body=digest_body(
+                event_type, entries, timestamp=reading.as_of, snapshot_id=reading.snapshot_id
+            ),
             created_at=reading.as_of,
         )
     return tuple(announced), messages
@@ -144,7 +146,7 @@ def _announced(
         alert_id=state.alert_id,
         entity_key=state.context["entity"]["key"],
         entity_name=state.context["entity"]["name"],
-        event_type=event_type_of(move),
+        event_type=event_type_of(move, state.alert_id),
         from_level=move.from_level,
         to_level=move.to_level,
         crossed=move.crossed,
@@ -156,8 +158,12 @@ def _announced(
     )
 
 
-def _binding(reading: Reading, lineage: Sequence[str], measure: str) -> dict[str, Any] | None:
+def _binding(reading: Reading, state: StoredState) -> dict[str, Any] | None:
     """The current budget with the least headroom among those of the entity and its ancestors."""
+    if "budget" not in state.context:
+        return None
+    lineage = state.context["entity"]["lineage"]
+    measure = state.context["budget"]["measure"]
     best: tuple[Decimal, BudgetReading] | None = None
     for row in reading.budgets:
         if not row.is_current or row.entity_key not in lineage or row.measure != measure:

@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from orchestration.governance.alerts import Move, severity
+from orchestration.governance.alerts import Move, kind_of, severity
 from orchestration.governance.budgets import BudgetReading
 
 MAX_BYTES = 20_000
 _MOST_DRIVERS = 5
 
 
-def event_type_of(move: Move) -> str:
-    """`budget.threshold_reached` on the way up, `budget.threshold_recovered` on the way down."""
+def event_type_of(move: Move, alert_id: str) -> str:
+    """`<kind>.threshold_reached` where it gets worse, `<kind>.threshold_recovered` where better."""
     up = severity(move.to_level) > severity(move.from_level)
-    return "budget.threshold_reached" if up else "budget.threshold_recovered"
+    return f"{kind_of(alert_id)}.threshold_{'reached' if up else 'recovered'}"
 
 
 def envelope(event_type: str, *, timestamp: datetime, data: Mapping[str, Any]) -> bytes:
@@ -129,25 +129,14 @@ def single_body(event_type: str, *, timestamp: datetime, data: Mapping[str, Any]
 
 
 def digest_body(
-    entries: Sequence[Mapping[str, Any]], *, timestamp: datetime, snapshot_id: int
+    event_type: str, entries: Sequence[Mapping[str, Any]], *, timestamp: datetime, snapshot_id: int
 ) -> bytes:
     """One message that lists the first findings of a pass, most severe first, cut to size."""
     ordered = sorted(entries, key=lambda each: -severity(each["transition"]["to"]))
-    listed = [
-        {
-            "alert_id": each["alert_id"],
-            "transition": each["transition"],
-            "budget": each["budget"]["id"],
-            "entity": each["entity"]["key"],
-            "path": each["entity"]["path"],
-            "period_start_at": each["period"]["start_at"],
-            "use": each["use"],
-        }
-        for each in ordered
-    ]
+    listed = [_brief(each) for each in ordered]
     for count in range(len(listed), -1, -1):
         body = envelope(
-            "budget.threshold_reached",
+            event_type,
             timestamp=timestamp,
             data={
                 "baseline": True,
@@ -160,6 +149,20 @@ def digest_body(
         if len(body) < MAX_BYTES:
             return body
     raise ValueError("an empty digest cannot exceed the limit")
+
+
+def _brief(entry: Mapping[str, Any]) -> dict[str, Any]:
+    kind = kind_of(entry["alert_id"])
+    brief = {
+        "alert_id": entry["alert_id"],
+        "transition": entry["transition"],
+        kind: entry[kind]["id"],
+        "entity": entry["entity"]["key"],
+        "path": entry["entity"]["path"],
+    }
+    if "period" in entry:
+        brief["period_start_at"] = entry["period"]["start_at"]
+    return brief | {name: entry[name] for name in ("use", "balance") if name in entry}
 
 
 def _share(row: BudgetReading) -> str | None:

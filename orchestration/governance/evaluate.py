@@ -1,19 +1,21 @@
 """One snapshot of the facts turned into transitions, messages and wanted limits, all or nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 
 from ingestion.checkpoints import checkpoint
-from orchestration.governance import alerts, bodies
+from orchestration.governance import alerts
 from orchestration.governance.announce import Announced, announce, announce_held
-from orchestration.governance.budgets import BudgetReading, Reading
+from orchestration.governance.budgets import Reading
 from orchestration.governance.endpoints import active_endpoints
 from orchestration.governance.limits import Standing, wanted_limits
+from orchestration.governance.subjects import Subject, budget_alert_id, budget_subject
 from orchestration.ops import evaluator
 from orchestration.ops.evaluator import StoredState
 from orchestration.ops.store import writing
@@ -54,9 +56,19 @@ class _Moved:
     moves: tuple[alerts.Move, ...]
 
 
-def evaluate(engine: Engine, *, reading: Reading) -> Evaluation:
-    """The evaluation of a snapshot, committed whole; an older or equal snapshot changes nothing."""
-    _refuse_repeats(reading)
+def evaluate(
+    engine: Engine,
+    *,
+    reading: Reading,
+    others: Mapping[str, Sequence[Subject]] = MappingProxyType({}),
+) -> Evaluation:
+    """The evaluation of a snapshot, committed whole; an older or equal snapshot changes nothing.
+
+    `others` are the subjects besides budgets, by kind. Alerts of a kind that is not there stay as
+    they are; one that is missing from its kind is gone.
+    """
+    subjects = {"budget": [budget_subject(row) for row in reading.budgets], **others}
+    _refuse_repeats(subjects)
     with writing(engine) as connection:
         checkpoint("evaluate.begun")
         is_newer = evaluator.record_snapshot(
@@ -68,30 +80,33 @@ def evaluate(engine: Engine, *, reading: Reading) -> Evaluation:
         )
         if not is_newer:
             return Evaluation(reading.snapshot_id, reading.as_of, is_ignored=True)
-        result = _evaluate(connection, reading)
+        result = _evaluate(connection, reading, subjects)
         checkpoint("evaluate.before_commit")
     checkpoint("evaluate.after_commit")
     return result
 
 
-def _evaluate(connection: Connection, reading: Reading) -> Evaluation:
+def _evaluate(
+    connection: Connection, reading: Reading, subjects: Mapping[str, Sequence[Subject]]
+) -> Evaluation:
     first = evaluator.first_evaluated(connection)
     closed = evaluator.closed_periods(connection)
     stored = evaluator.stored_states(connection)
+    seen = [subject for kind in subjects.values() for subject in kind]
     moved: list[_Moved] = []
-    for row in reading.budgets:
-        before = stored.pop((_alert_id(row), row.period_start_at), None)
-        moved.append(_observe(row, before, reading, first.get(_alert_id(row)), closed))
-        if alerts.is_data_error(row.used_usd):
+    for subject in seen:
+        before = stored.pop(subject.place, None)
+        moved.append(_observe(subject, before, reading, first.get(subject.alert_id), closed))
+        if alerts.is_data_error(subject.value):
             continue  # not an evaluation: the first one that is may still be a baseline
         evaluator.record_version(
             connection,
-            alert_id=_alert_id(row),
-            version=row.budget_version,
-            body=_declaration(row),
+            alert_id=subject.alert_id,
+            version=subject.version,
+            body=subject.declaration,
             effective_at=reading.as_of,
         )
-    moved += _unseen(stored, reading)
+    moved += _unseen(stored, subjects, reading)
     for each in moved:
         evaluator.save_state(
             connection, each.after, before=each.before, snapshot_id=reading.snapshot_id
@@ -133,48 +148,52 @@ def _evaluate(connection: Connection, reading: Reading) -> Evaluation:
         wants=tuple(changes),
         held=tuple(each.standing.row.budget_id for each in held),
         data_errors=tuple(
-            f"{row.budget_id}: the amount used is {row.used_usd}"
-            for row in reading.budgets
-            if alerts.is_data_error(row.used_usd)
+            f"{subject.alert_id}: the amount is {subject.value}"
+            for subject in seen
+            if alerts.is_data_error(subject.value)
         ),
     )
 
 
 def _observe(
-    row: BudgetReading,
+    subject: Subject,
     before: StoredState | None,
     reading: Reading,
     first_evaluated_at: datetime | None,
     closed: frozenset[str],
 ) -> _Moved:
     seen = alerts.Observation(
-        value=row.used_usd,
-        thresholds=_thresholds(row),
-        period_end=row.period_end_at,
+        value=subject.value,
+        thresholds=subject.thresholds,
+        period_end=subject.period_end_at,
         as_of=reading.as_of,
         first_evaluated_at=first_evaluated_at,
-        is_closed=f"{row.period_end_at - timedelta(microseconds=1):%Y-%m}" in closed,
+        is_closed=f"{subject.period_end_at - timedelta(microseconds=1):%Y-%m}" in closed,
     )
     state, moves = alerts.next_state(before.state if before else None, seen)
     after = StoredState(
-        alert_id=_alert_id(row),
-        period_start=row.period_start_at,
-        period_end=row.period_end_at,
+        alert_id=subject.alert_id,
+        period_start=subject.period_start_at,
+        period_end=subject.period_end_at,
         state=state,
-        value=None if alerts.is_data_error(row.used_usd) else row.used_usd,
-        limit_usd=row.amount_usd,
-        version=row.budget_version,
-        context=bodies.context_of(row),
+        value=None if alerts.is_data_error(subject.value) else subject.value,
+        limit_usd=subject.limit_usd,
+        version=subject.version,
+        context=subject.context,
     )
     return _Moved(before, after, moves)
 
 
-def _unseen(stored: Mapping[tuple[str, datetime], StoredState], reading: Reading) -> list[_Moved]:
-    """What follows for states that the snapshot does not mention: periods over, budgets gone."""
-    alive = {_alert_id(row) for row in reading.budgets}
+def _unseen(
+    stored: Mapping[tuple[str, datetime], StoredState],
+    subjects: Mapping[str, Sequence[Subject]],
+    reading: Reading,
+) -> list[_Moved]:
+    """What follows for states that the snapshot does not mention: periods over, alerts gone."""
+    alive = {subject.alert_id for kind in subjects.values() for subject in kind}
     moved: list[_Moved] = []
     for before in stored.values():
-        if before.state.rolled or not before.alert_id.startswith("budget:"):
+        if before.state.rolled or alerts.kind_of(before.alert_id) not in subjects:
             continue
         thresholds = _thresholds_in(before.context)
         if before.period_end <= reading.as_of:
@@ -191,7 +210,7 @@ def _standings(moved: list[_Moved], reading: Reading) -> list[Standing]:
     after = {(each.after.alert_id, each.after.period_start): each.after for each in moved}
     standings: list[Standing] = []
     for row in reading.budgets:
-        stored = after[_alert_id(row), row.period_start_at]
+        stored = after[budget_alert_id(row), row.period_start_at]
         if not row.is_current or stored.state.rolled:
             continue  # late usage never acts at a gateway
         seq = stored.state.seq
@@ -208,23 +227,11 @@ def _standings(moved: list[_Moved], reading: Reading) -> list[Standing]:
     return standings
 
 
-def _refuse_repeats(reading: Reading) -> None:
-    places = [(row.budget_id, row.period_start_at) for row in reading.budgets]
+def _refuse_repeats(subjects: Mapping[str, Sequence[Subject]]) -> None:
+    places = [subject.place for kind in subjects.values() for subject in kind]
     if len(places) != len(set(places)):
         repeated = sorted({place[0] for place in places if places.count(place) > 1})
-        raise ValueError(f"fct_budget_status has two rows for one budget and period: {repeated}")
-
-
-def _alert_id(row: BudgetReading) -> str:
-    return f"budget:{row.budget_id}"
-
-
-def _thresholds(row: BudgetReading) -> alerts.Thresholds:
-    return alerts.Thresholds(
-        info=row.info_threshold_usd,
-        warning=row.warning_threshold_usd,
-        critical=row.critical_threshold_usd,
-    )
+        raise ValueError(f"the marts have two rows for one alert and period: {repeated}")
 
 
 def _thresholds_in(context: Mapping[str, Any]) -> alerts.Thresholds:
@@ -235,14 +242,3 @@ def _thresholds_in(context: Mapping[str, Any]) -> alerts.Thresholds:
     return alerts.Thresholds(
         info=stated["info"], warning=stated["warning"], critical=stated["critical"]
     )
-
-
-def _declaration(row: BudgetReading) -> dict[str, Any]:
-    context = bodies.context_of(row)
-    return {
-        "budget": context["budget"],
-        "entity": row.entity_key,
-        "amount": bodies.money(row.amount_usd),
-        "thresholds": context["thresholds"],
-        "action": row.action,
-    }

@@ -1,0 +1,66 @@
+"""What an alert is about at one snapshot, whichever kind it is: all that its evaluation needs.
+
+A kind (budget, wallet) makes subjects of its own readings and is done; states, transitions and
+messages are the same for every kind.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from orchestration.governance import bodies
+from orchestration.governance.alerts import Thresholds
+from orchestration.governance.budgets import BudgetReading
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """One alert in one period: the value now, the levels, and what a message says of it."""
+
+    alert_id: str  # <kind>:<name>; the kind begins the type of its events
+    version: str
+    value: Decimal | None
+    limit_usd: Decimal | None
+    thresholds: Thresholds
+    period_start_at: datetime
+    period_end_at: datetime
+    context: Mapping[str, Any]
+    declaration: Mapping[str, Any]
+
+    @property
+    def place(self) -> tuple[str, datetime]:
+        """Where its state is kept."""
+        return self.alert_id, self.period_start_at
+
+
+def budget_subject(row: BudgetReading) -> Subject:
+    """The alert of a budget in one period."""
+    context = bodies.context_of(row)
+    return Subject(
+        alert_id=budget_alert_id(row),
+        version=row.budget_version,
+        value=row.used_usd,
+        limit_usd=row.amount_usd,
+        thresholds=Thresholds(
+            info=row.info_threshold_usd,
+            warning=row.warning_threshold_usd,
+            critical=row.critical_threshold_usd,
+        ),
+        period_start_at=row.period_start_at,
+        period_end_at=row.period_end_at,
+        context=context,
+        declaration={
+            "budget": context["budget"],
+            "entity": row.entity_key,
+            "amount": bodies.money(row.amount_usd),
+            "thresholds": context["thresholds"],
+            "action": row.action,
+        },
+    )
+
+
+def budget_alert_id(row: BudgetReading) -> str:
+    """The id of a budget's alert."""
+    return f"budget:{row.budget_id}"
