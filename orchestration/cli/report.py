@@ -180,7 +180,8 @@ def _about(data: dict[str, Any]) -> str:
     if "transition" in data:
         return f"{data['budget']['id']} {data['transition']['from']} → {data['transition']['to']}"
     if "margin" in data:
-        return f"{data['customer']['key']} at a loss: {data['margin']['margin']} USD"
+        loss, month = Decimal(data["margin"]["margin"]), data["period"]["start_at"][:7]
+        return f"{data['customer']['key']} at a loss in {month}: {loss:,.2f} USD"
     return str(data.get("key_alias") or data.get("gateway") or "")
 
 
