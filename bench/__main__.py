@@ -21,6 +21,7 @@ from bench import (
     b04_paged_http,
     b08_collector,
     b10_definitions,
+    b11_webhooks,
 )
 from bench.measure import Figure, machine, versions
 from bench.warehouse import make_warehouse
@@ -87,13 +88,23 @@ def _measured(home: Path, *, rows: int, rounds: int, console: Console) -> list[F
     console.print("B10 loading the definitions ...")
     definitions = home / "definitions"
     definitions.mkdir()
+    defined = b10_definitions.measure(definitions, rounds=rounds or b10_definitions.ROUNDS)
+    console.print("B11 webhooks ...")
+    hooks = home / "hooks"
+    hooks.mkdir()
+    told = b11_webhooks.measure(
+        hooks,
+        rounds=rounds or b11_webhooks.ROUNDS,
+        messages=min(b11_webhooks.MESSAGES, max(200, rows // 100)),
+    )
     return [
         priced,
         peer,
         logs,
         *pages,
         collected,
-        b10_definitions.measure(definitions, rounds=rounds or b10_definitions.ROUNDS),
+        defined,
+        told,
     ]
 
 

@@ -1,13 +1,13 @@
 """What a dispatch reads and writes in the ops store: claims, attempts and endpoint health."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, or_, select, update
 
 from orchestration.ops.lease import is_dead
-from orchestration.ops.store import reading, writing
 from orchestration.ops.tables import delivery_attempt, endpoint, outbox
 
 
@@ -45,116 +45,182 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """One attempt: when, and what it came to."""
+
+    claimed: Claimed
+    at: datetime
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
 class Recorded:
     """Whether the attempt counted (the lease was still ours), and what a person should know."""
 
     is_ours: bool
+    is_disabled: bool
     alerts: tuple[str, ...]
 
 
+def endpoints_with_due(connection: Connection, *, now: datetime) -> frozenset[str]:
+    """The endpoints that a message is due for."""
+    return frozenset(
+        connection.scalars(select(outbox.c.endpoint_id).where(_is_due(now)).distinct())
+    )
+
+
 def claim(
-    engine: Engine,
+    connection: Connection,
     *,
-    endpoint_ids: Sequence[str],
+    endpoint_id: str,
     worker: str,
     now: datetime,
     length: timedelta,
-) -> Claimed | None:
-    """The oldest message that is due for one of these endpoints, leased to `worker`."""
-    if not endpoint_ids:
-        return None
-    due = (
-        outbox.c.status == "pending",
-        outbox.c.endpoint_id.in_(endpoint_ids),
-        or_(outbox.c.next_at.is_(None), outbox.c.next_at <= now),
+    dead: Collection[str],
+    at_most: int,
+) -> list[Claimed]:
+    """The oldest messages due for an endpoint, leased to `worker`; leases of the dead are over."""
+    due = and_(_is_due(now), outbox.c.endpoint_id == endpoint_id)
+    is_free = or_(
+        outbox.c.lease_until.is_(None),
+        outbox.c.lease_until <= now,
+        outbox.c.lease_by.in_(dead),
     )
-    oldest_first = select(outbox.c.id, outbox.c.lease_by, outbox.c.lease_until).where(*due)
-    with reading(engine) as connection:  # an idle dispatcher takes no write lock
-        if connection.execute(oldest_first.limit(1)).first() is None:
-            return None
-    with writing(engine) as connection:
-        for row in connection.execute(oldest_first.order_by(outbox.c.ordinal)).all():
-            is_free = row.lease_until is None or row.lease_until <= now or is_dead(row.lease_by)
-            if not is_free:
-                continue
-            taken = connection.execute(
-                update(outbox)
-                .where(outbox.c.id == row.id, outbox.c.status == "pending")
-                .values(lease_by=worker, lease_until=now + length)
-                .returning(
-                    outbox.c.id,
-                    outbox.c.endpoint_id,
-                    outbox.c.event_type,
-                    outbox.c.body,
-                    outbox.c.attempts,
-                    outbox.c.step,
-                )
-            ).one()
-            return Claimed(
-                id=taken.id,
-                endpoint_id=taken.endpoint_id,
-                event_type=taken.event_type,
-                body=bytes(taken.body),
-                attempts=taken.attempts,
-                step=taken.step,
-            )
-    return None
+    oldest = select(outbox.c.id).where(due, is_free).order_by(outbox.c.ordinal).limit(at_most)
+    taken = connection.execute(
+        update(outbox)
+        .where(outbox.c.id.in_(oldest.scalar_subquery()))
+        .values(lease_by=worker, lease_until=now + length)
+        .returning(
+            outbox.c.ordinal,
+            outbox.c.id,
+            outbox.c.endpoint_id,
+            outbox.c.event_type,
+            outbox.c.body,
+            outbox.c.attempts,
+            outbox.c.step,
+        )
+    ).all()
+    return [
+        Claimed(
+            id=row.id,
+            endpoint_id=row.endpoint_id,
+            event_type=row.event_type,
+            body=bytes(row.body),
+            attempts=row.attempts,
+            step=row.step,
+        )
+        for row in sorted(taken, key=lambda row: row.ordinal)
+    ]
+
+
+def release(connection: Connection, claimed: Collection[Claimed], *, worker: str) -> None:
+    """Ends the leases of messages that were not sent."""
+    connection.execute(
+        update(outbox)
+        .where(outbox.c.id.in_([each.id for each in claimed]), outbox.c.lease_by == worker)
+        .values(lease_by=None, lease_until=None)
+    )
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    is_time = or_(outbox.c.next_at.is_(None), outbox.c.next_at <= now)
+    return and_(outbox.c.status == "pending", is_time)
+
+
+def dead_holders(connection: Connection, *, now: datetime) -> list[str]:
+    """Processes of this machine that were killed while they held a message."""
+    holders = connection.scalars(
+        select(outbox.c.lease_by)
+        .where(outbox.c.status == "pending", outbox.c.lease_until > now)
+        .distinct()
+    )
+    return [holder for holder in holders if is_dead(holder)]
+
+
+# Written once: to put a statement together costs more than to run it.
+_ACKNOWLEDGE = (
+    update(outbox)
+    .where(
+        outbox.c.id == bindparam("message"),
+        outbox.c.lease_by == bindparam("worker"),
+        outbox.c.attempts == bindparam("made"),
+        outbox.c.status == "pending",
+    )
+    .values(
+        status=bindparam("then"),
+        attempts=outbox.c.attempts + 1,
+        step=outbox.c.step + 1,
+        next_at=bindparam("again_at"),
+        dead_reason=bindparam("why_dead"),
+        lease_by=None,
+        lease_until=None,
+    )
+)
+_APPEND_ATTEMPT = insert(delivery_attempt)
+_IS_WELL = (
+    update(endpoint)
+    .where(endpoint.c.id == bindparam("name"), endpoint.c.failing_since.is_not(None))
+    .values(failing_since=None)
+)
 
 
 def record(
-    engine: Engine,
-    claimed: Claimed,
-    outcome: Outcome,
-    *,
-    worker: str,
-    at: datetime,
-    disable_after: timedelta,
+    connection: Connection, tried: Sequence[Tried], *, worker: str, disable_after: timedelta
+) -> list[Recorded]:
+    """Attempts at one endpoint and what follows from each, in the caller's transaction."""
+    done = [_acknowledge(connection, each, worker, disable_after) for each in tried]
+    ours = [each for each, recorded in zip(tried, done, strict=True) if recorded.is_ours]
+    if ours:
+        connection.execute(_APPEND_ATTEMPT, [_attempt_row(each) for each in ours])
+    if any(each.outcome.status == "delivered" for each in ours):
+        connection.execute(_IS_WELL, {"name": ours[0].claimed.endpoint_id})
+    return done
+
+
+def _acknowledge(
+    connection: Connection, tried: Tried, worker: str, disable_after: timedelta
 ) -> Recorded:
-    """The attempt and what follows from it, in one transaction."""
-    with writing(engine) as connection:
-        changed = connection.execute(
-            update(outbox)
-            .where(
-                outbox.c.id == claimed.id,
-                outbox.c.lease_by == worker,
-                outbox.c.attempts == claimed.attempts,
-                outbox.c.status == "pending",
-            )
-            .values(
-                status=outcome.status,
-                attempts=claimed.attempts + 1,
-                step=claimed.step + 1,
-                next_at=outcome.next_at,
-                dead_reason=outcome.dead_reason,
-                lease_by=None,
-                lease_until=None,
-            )
+    claimed, outcome = tried.claimed, tried.outcome
+    changed = connection.execute(
+        _ACKNOWLEDGE,
+        {
+            "message": claimed.id,
+            "worker": worker,
+            "made": claimed.attempts,
+            "then": outcome.status,
+            "again_at": outcome.next_at,
+            "why_dead": outcome.dead_reason,
+        },
+    )
+    if changed.rowcount != 1:
+        return Recorded(is_ours=False, is_disabled=False, alerts=())
+    if outcome.status == "delivered":
+        return Recorded(is_ours=True, is_disabled=False, alerts=())
+    alerts = []
+    if outcome.dead_reason:
+        alerts.append(
+            f"{claimed.event_type} for endpoint {claimed.endpoint_id} is a dead letter "
+            f"({outcome.dead_reason}); repeat with: meterhouse ops replay --id {claimed.id}"
         )
-        if changed.rowcount != 1:
-            return Recorded(is_ours=False, alerts=())
-        connection.execute(
-            insert(delivery_attempt).values(
-                outbox_id=claimed.id,
-                n=claimed.attempts + 1,
-                at=at,
-                status_code=outcome.status_code,
-                error_class=outcome.error_class,
-                resp_sha=outcome.resp_sha,
-            )
-        )
-        alerts = []
-        if outcome.dead_reason:
-            alerts.append(
-                f"{claimed.event_type} for endpoint {claimed.endpoint_id} is a dead letter "
-                f"({outcome.dead_reason}); repeat with: meterhouse ops replay --id {claimed.id}"
-            )
-        disabled = _note_health(connection, claimed.endpoint_id, outcome, at, disable_after)
-        if disabled:
-            alerts.append(f"endpoint {claimed.endpoint_id} is disabled: {disabled}")
-        return Recorded(is_ours=True, alerts=tuple(alerts))
+    disabled = _note_failure(connection, claimed.endpoint_id, outcome, tried.at, disable_after)
+    if disabled:
+        alerts.append(f"endpoint {claimed.endpoint_id} is disabled: {disabled}")
+    return Recorded(is_ours=True, is_disabled=disabled is not None, alerts=tuple(alerts))
 
 
-def _note_health(
+def _attempt_row(tried: Tried) -> dict[str, Any]:
+    return {
+        "outbox_id": tried.claimed.id,
+        "n": tried.claimed.attempts + 1,
+        "at": tried.at,
+        "status_code": tried.outcome.status_code,
+        "error_class": tried.outcome.error_class,
+        "resp_sha": tried.outcome.resp_sha,
+    }
+
+
+def _note_failure(
     connection: Connection,
     endpoint_id: str,
     outcome: Outcome,
@@ -163,9 +229,6 @@ def _note_health(
 ) -> str | None:
     """The reason for which the endpoint was disabled by this outcome, if it was."""
     here = endpoint.c.id == endpoint_id
-    if outcome.status == "delivered":
-        connection.execute(update(endpoint).where(here).values(failing_since=None))
-        return None
     since = connection.scalar(select(endpoint.c.failing_since).where(here))
     reason = outcome.disable_reason
     if since is None:

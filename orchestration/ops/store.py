@@ -1,8 +1,8 @@
 """An open operational store, migrated to the newest shape, and its one way of writing."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -17,6 +17,8 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_MS = 30_000
 # One number for the whole store: writers take turns on Postgres as they do on SQLite.
 _ADVISORY_LOCK = 7_205_759_403
+
+Transaction = Callable[[], AbstractContextManager[Connection]]
 
 
 def open_store(url: str) -> Engine:
@@ -39,11 +41,36 @@ def writing(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
         connection = connection.execution_options(ops_begin="begin immediate")
         with connection.begin():
-            if engine.dialect.name == "postgresql":
-                connection.execute(
-                    text("select pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK}
-                )
+            _take_turn(connection)
             yield connection
+
+
+@contextmanager
+def relaxed_writing(engine: Engine) -> Iterator[Transaction]:
+    """Write transactions on one connection, committed without waiting for the disk.
+
+    They outlive a killed process; a power cut may undo the last ones. So for records alone whose
+    loss repeats what may be repeated: leases and deliveries.
+    """
+    with engine.connect() as connection:
+        connection = connection.execution_options(ops_begin="begin immediate")
+        is_sqlite = engine.dialect.name == "sqlite"
+
+        @contextmanager
+        def transaction() -> Iterator[Connection]:
+            with connection.begin():
+                if not is_sqlite:
+                    connection.execute(text("set local synchronous_commit = off"))
+                _take_turn(connection)
+                yield connection
+
+        try:
+            if is_sqlite:
+                _by_driver(connection, "pragma synchronous = normal")
+            yield transaction
+        finally:
+            if is_sqlite:
+                _by_driver(connection, "pragma synchronous = full")
 
 
 @contextmanager
@@ -54,6 +81,20 @@ def reading(engine: Engine) -> Iterator[Connection]:
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
             yield connection
+
+
+def _take_turn(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            text("select pg_advisory_xact_lock(:number)"), {"number": _ADVISORY_LOCK}
+        )
+
+
+def _by_driver(connection: Connection, statement: str) -> None:
+    """Runs it below SQLAlchemy, which would begin a transaction first."""
+    cursor = connection.connection.cursor()
+    cursor.execute(statement)
+    cursor.close()
 
 
 def _open_sqlite(url: URL) -> Engine:
@@ -83,7 +124,7 @@ def _open_sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         kind = connection.get_execution_options().get("ops_begin", "begin")
-        connection.exec_driver_sql(kind)
+        _by_driver(connection, kind)
 
     return engine
 

@@ -13,7 +13,7 @@ def test_the_benchmarks_run_and_report_each_figure_with_its_reference(tmp_path: 
     assert report["rows"] == 5_000
     assert {"measured_at", "machine", "versions", "seconds"} <= report.keys()
     figures = {each["id"]: each for each in report["figures"]}
-    assert figures.keys() == {"B1", "B2", "B3", "B4", "B4 dict", "B8", "B10"}
+    assert figures.keys() == {"B1", "B2", "B3", "B4", "B4 dict", "B8", "B10", "B11"}
     for figure in figures.values():
         assert figure["measured"] > 0
         assert figure["reference_measured"] > 0
@@ -21,6 +21,8 @@ def test_the_benchmarks_run_and_report_each_figure_with_its_reference(tmp_path: 
         assert figure["is_as_expected"] in (True, False)
     pushed = figures["B8"]["details"]
     assert (pushed["events_lost"], pushed["events_doubled"]) == (0, 0)
+    told = figures["B11"]["details"]
+    assert (told["attempts_recorded"], told["messages_lost"]) == (200, 0)
     priced = figures["B1"]
     assert priced["rows"] == 5_000
     assert priced["peak_mb"] > 0

@@ -147,7 +147,14 @@ def test_a_dead_letter_is_replayed_under_its_id(post: Post) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "wait"), [("1", 5.0), ("7", 7.0), ("3600", 10.0), ("soon", None)]
+    ("asked", "wait"),
+    [
+        *(("1", 5.0), ("7", 7.0), ("3600", 10.0), ("soon", None)),
+        ("Mon, 23 Nov 2026 12:05:07 GMT", 7.0),
+        ("Mon, 23 Nov 2026 07:05:08 -0500", 8.0),
+        ("Mon, 23 Nov 2026 12:04:00 GMT", 5.0),
+        ("Tue, 24 Nov 2026 12:05:00 GMT", 10.0),
+    ],
 )
 def test_retry_after_is_heard_within_one_to_two_steps(
     post: Post, asked: str, wait: float | None

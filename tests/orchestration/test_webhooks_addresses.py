@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestration.governance.addresses import AddressRefused, Target, checked_target, is_public
-from orchestration.governance.sending import post
+from orchestration.governance.sending import Line, Response
 
 HOUSE = (ipaddress.ip_network("10.20.0.0/16"), ipaddress.ip_network("fd12::/16"))
 EVERYTHING = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
@@ -118,6 +118,14 @@ def test_a_host_outside_ascii_is_refused_before_anything_is_asked() -> None:
         target_of("https://b\u00fccher.example/", "8.8.8.8")
 
 
+def post(target: Target) -> Response:
+    line = Line(lambda: target, timeout_seconds=5.0)
+    try:
+        return line.post(body=b"{}", headers={})
+    finally:
+        line.close()
+
+
 V4 = st.one_of(
     st.ip_addresses(v=4).map(str),
     st.sampled_from(["127.0.0.1", "10.0.0.1", "169.254.169.254", "100.64.0.1", "8.8.8.8"]),
@@ -186,7 +194,7 @@ def test_a_receiver_of_this_machine_is_hit_only_with_leave(
     except AddressRefused:
         target = None
     if target is not None:
-        post(target, body=b"{}", headers={}, timeout_seconds=5.0)
+        post(target)
     assert len(inner.deliveries) == (1 if leave and "[" not in host else 0)
 
 
@@ -197,6 +205,6 @@ def test_a_name_that_turns_to_the_receiver_after_the_check_is_not_followed(
     answers = iter([["127.0.0.2"], ["127.0.0.1"]])
     url = inner.url.replace("127.0.0.1", "rebind.example")
     target = checked_target(url, allow_insecure=True, resolve=lambda *_: next(answers))
-    assert post(target, body=b"{}", headers={}, timeout_seconds=5.0).error_class
+    assert post(target).error_class
     assert target.address == "127.0.0.2"
     assert inner.deliveries == []
