@@ -1,0 +1,89 @@
+"""Closed months keep their draws; what turns out otherwise is corrected in the open one."""
+
+from decimal import Decimal
+
+from wallet_words import at, entry, grant, left, run, top_up, use, wallet
+
+from orchestration.governance.wallet_book import Posting, Use
+from orchestration.governance.wallet_closing import corrections, opening_after
+
+JANUARY = [grant("a", "100"), grant("b", "50", priority=1, until="2026-02-15")]
+FEBRUARY = at("2026-02-01")
+
+
+def closed(*uses: Use, **more: object) -> list[Posting]:
+    """January's postings, as its close froze them."""
+    found = run(entries=JANUARY, uses=uses, as_of="2026-02-10", **more)
+    return [each for each in found if each.period == "2026-01"]
+
+
+def corrected(frozen: list[Posting], cost: str) -> list[Use]:
+    opening = opening_after(frozen, JANUARY, at=FEBRUARY)
+    now = {("w", "m", "2026-01"): (("w",), Decimal(cost))}
+    return corrections(opening, now, wallet_ids=["w"])
+
+
+def test_open_books_begin_with_what_closed_ones_leave() -> None:
+    january, february = use("60", "2026-01-10"), use("70", "2026-02-03")
+    whole = run(entries=JANUARY, uses=[january, february], as_of="2026-02-28")
+    frozen = closed(january)
+    opening = opening_after(frozen, JANUARY, at=FEBRUARY)
+    rest = run(entries=JANUARY, uses=[february], opening=opening, as_of="2026-02-28")
+    assert [*frozen, *rest] == whole
+    assert left(whole) == {"a": "20"}
+
+
+def test_unchanged_use_of_a_closed_month_needs_no_correction() -> None:
+    assert corrected(closed(use("60", "2026-01-10")), "60") == []
+
+
+def test_late_use_of_a_closed_month_is_drawn_as_the_open_books_begin() -> None:
+    frozen = closed(use("60", "2026-01-10"))
+    opening = opening_after(frozen, JANUARY, at=FEBRUARY)
+    late = corrected(frozen, "75.5")
+    assert [(each.cost, each.corrected_period, each.start_at) for each in late] == [
+        (Decimal("15.5"), "2026-01", FEBRUARY)
+    ]
+    rest = run(entries=JANUARY, uses=late, opening=opening, as_of="2026-02-02")
+    assert [(each.lot_id, each.amount, each.period) for each in rest] == [
+        ("a", Decimal("-15.5"), "2026-02")
+    ]
+    assert left([*frozen, *rest]) == {"a": "74.5"}
+
+
+def test_use_that_shrank_first_lessens_the_debt_and_then_is_credited() -> None:
+    frozen = closed(use("160", "2026-01-10"))  # 150 drawn, 10 of debt
+    opening = opening_after(frozen, JANUARY, at=FEBRUARY)
+    rest = run(entries=JANUARY, uses=corrected(frozen, "130"), opening=opening, as_of="2026-02-02")
+    found = [(each.kind, each.amount, each.part) for each in rest]
+    assert found == [("debt", 0, -10), ("adjustment", 20, -20)]
+    assert sum(each.part for each in rest) == -30
+
+
+def test_a_correction_that_was_closed_itself_is_not_made_again() -> None:
+    frozen = closed(use("60", "2026-01-10"))
+    opening = opening_after(frozen, JANUARY, at=FEBRUARY)
+    rest = run(entries=JANUARY, uses=corrected(frozen, "75"), opening=opening, as_of="2026-03-05")
+    both = [*frozen, *(each for each in rest if each.period == "2026-02")]
+    assert corrected(both, "75") == []
+    assert [each.cost for each in corrected(both, "70")] == [-5]
+
+
+def test_an_entry_dated_into_closed_books_counts_from_when_the_open_ones_begin() -> None:
+    frozen = closed(use("60", "2026-01-10"))
+    entries = [*JANUARY, grant("forgotten", "7", on="2026-01-05")]
+    opening = opening_after(frozen, entries, at=FEBRUARY)
+    rest = run(entries=entries, opening=opening, as_of="2026-02-02")
+    assert [(each.lot_id, each.at, each.amount) for each in rest] == [("forgotten", FEBRUARY, 7)]
+
+
+def test_a_pending_top_up_stays_pending_and_keeps_its_number() -> None:
+    wallets = [wallet(top_up=top_up("50", amount=Decimal(80), needs_confirmation=True))]
+    frozen = closed(use("140", "2026-01-10"), wallets=wallets)
+    opening = opening_after(frozen, JANUARY, at=FEBRUARY)
+    assert opening.top_ups["w"].pending_id == "w/top-up/1"
+    again = run(wallets=wallets, entries=JANUARY, opening=opening, as_of="2026-02-10")
+    assert again == []
+    off = entry("off", "void", None, on="2026-02-03", grant_id="w/top-up/1")
+    renewed = run(wallets=wallets, entries=[*JANUARY, off], opening=opening, as_of="2026-02-10")
+    assert [each.line_id for each in renewed] == ["void|off", "top_up|w/top-up/2"]
