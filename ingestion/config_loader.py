@@ -26,6 +26,7 @@ from ingestion.config_schema import (
 )
 from ingestion.config_tree import Node, Placed, customer_nodes, owner_nodes
 from ingestion.config_versions import Versions, versions_of
+from ingestion.config_wallets import Wallet, WalletEntry, wallet_problems
 from ingestion.config_yaml import ConfigError, Document, Problem, read_yaml
 from ingestion.systems import Source
 
@@ -52,6 +53,8 @@ class Config:
     charges: tuple[Charge, ...]
     commitments: tuple[Commitment, ...]
     fx_rates: tuple[FxRate, ...]
+    wallets: tuple[Wallet, ...]
+    wallet_entries: tuple[WalletEntry, ...]
     versions: Versions
 
 
@@ -79,8 +82,15 @@ _LISTS: dict[str, dict[str, Any]] = {
     },
     "charges.yaml": {"charges": Charge, "commitments": Commitment},
     "fx.yaml": {"fx_rates": FxRate},
+    "wallets.yaml": {"wallets": Wallet},
+    "wallet_entries.yaml": {"wallet_entries": WalletEntry},
 }
-_CUSTOMER_FILE: dict[str, Any] = {"customers": Customer, "budgets": Budget}
+_CUSTOMER_FILE: dict[str, Any] = {
+    "customers": Customer,
+    "budgets": Budget,
+    "wallets": Wallet,
+    "wallet_entries": WalletEntry,
+}
 # Sections that are not a list of the above, read apart.
 _SINGLES: dict[str, tuple[str, ...]] = {
     "customers.yaml": ("root",),
@@ -223,6 +233,8 @@ def _checked(
             "price rule": [*found["overrides"], *found["selling"]],
             "what-if question": found["what_if"],
             "charge": [*found["charges"], *found["commitments"]],
+            "wallet": found["wallets"],
+            "wallet entry": found["wallet_entries"],
         }
     )
     problems += checks.email_problems([*owners, *customers])
@@ -245,6 +257,13 @@ def _checked(
     )
     paid = (found["charges"], found["commitments"], found["fx_rates"])
     problems += money_problems(*paid, sources=plain["sources"], nodes=nodes)
+    problems += wallet_problems(
+        found["wallets"],
+        found["wallet_entries"],
+        sources=plain["sources"],
+        nodes=nodes,
+        features=plain["features"],
+    )
     config = Config(
         sources=plain["sources"],
         nodes=tuple(nodes.values()),
@@ -262,6 +281,8 @@ def _checked(
         charges=plain["charges"],
         commitments=plain["commitments"],
         fx_rates=plain["fx_rates"],
+        wallets=plain["wallets"],
+        wallet_entries=plain["wallet_entries"],
         versions=Versions("", "", ""),
     )
     return config, problems

@@ -28,6 +28,7 @@ from ingestion.config_price_tables import (
 )
 from ingestion.config_schema import Identity
 from ingestion.config_versions import version_of
+from ingestion.config_wallet_tables import WALLET_COLUMNS, WALLET_ROWS
 from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME
 
 Rows = Iterator[tuple[Any, ...]]
@@ -111,6 +112,7 @@ _COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
     ),
     **PRICE_COLUMNS,
     **MONEY_COLUMNS,
+    **WALLET_COLUMNS,
     "versions": (("attribution_version", TEXT), ("pricing_version", TEXT)),
 }
 TABLES = tuple(_COLUMNS)
@@ -282,5 +284,6 @@ _ROWS: dict[str, Callable[[Config], Rows]] = {
     "price_rules": price_rules,
     "what_if_models": what_if_models,
     **MONEY_ROWS,
+    **WALLET_ROWS,
     "versions": _versions,
 }

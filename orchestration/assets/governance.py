@@ -27,12 +27,16 @@ from orchestration.governance.endpoints import EndpointConfig, sync_endpoints
 from orchestration.governance.evaluate import evaluate
 from orchestration.governance.losses import announce_losses, read_losses
 from orchestration.governance.price_changes import announce_price_changes, read_price_changes
+from orchestration.governance.wallet_alerts import wallet_alerts
+from orchestration.governance.wallet_facts import read_wallets
+from orchestration.governance.wallet_keeping import keep_ledger
 from orchestration.governance.webhooks import dispatch
 from orchestration.ops.lease import holder_name
 from orchestration.ops.mirror import ops_source
 from orchestration.ops.store import open_store
 from orchestration.warehouse import published_marts, writer_lock
 
+WALLETS_KEY = dg.AssetKey("wallet_ledger")
 ALERTS_KEY = dg.AssetKey("alert_transitions")
 DELIVERIES_KEY = dg.AssetKey("webhook_deliveries")
 LIMITS_KEY = dg.AssetKey("gateway_limits")
@@ -42,16 +46,38 @@ _DELIVERIES_A_RUN = 1_000
 def outbound_assets(
     *, published: dg.AssetKey, condition: dg.AutomationCondition | None
 ) -> list[dg.AssetsDefinition]:
-    """The three outbound assets, downstream of the published marts."""
+    """The outbound assets, downstream of the published marts."""
     common: dict[str, Any] = {
         "group_name": "outbound",
         "owners": ["team:data-platform"],
         "automation_condition": condition,
     }
 
-    @dg.asset(key=ALERTS_KEY, deps=[published], kinds={"sqlite"}, **common)
+    @dg.asset(key=WALLETS_KEY, deps=[published], kinds={"sqlite"}, **common)
+    def wallet_ledger() -> dg.MaterializeResult:
+        """What use drew from which grant of which wallet; closed months stay as they are."""
+        with published_marts(settings.marts_path()) as connection:
+            done = keep_ledger(_store(), connection, read_wallets(connection))
+        return dg.MaterializeResult(
+            metadata={
+                "snapshot": done.snapshot_id,
+                "changed_postings": done.changed_postings,
+                "refused_entries": list(done.refused),
+                "balances": _table(
+                    {
+                        "wallet": each.wallet_id,
+                        "ongoing_usd": f"{each.ongoing:.2f}",
+                        "settled_usd": f"{each.settled:.2f}",
+                        "debt_usd": f"{each.debt:.2f}",
+                    }
+                    for each in done.balances
+                ),
+            }
+        )
+
+    @dg.asset(key=ALERTS_KEY, deps=[published, WALLETS_KEY], kinds={"sqlite"}, **common)
     def alert_transitions() -> dg.MaterializeResult:
-        """Changes of budget state at the newest snapshot, with their messages, in one commit."""
+        """Changes of alert states at the newest snapshot, with their messages, in one commit."""
         engine = _store()
         config = declared_config()
         if config is not None:
@@ -60,7 +86,8 @@ def outbound_assets(
             reading = read_budgets(connection)
             losses = read_losses(connection)
             price_changes = read_price_changes(connection)
-        done = evaluate(engine, reading=reading)
+            wallets = read_wallets(connection)
+        done = evaluate(engine, reading=reading, others=wallet_alerts(engine, wallets))
         messages = announce_losses(engine, losses, as_of=reading.as_of)
         messages += announce_price_changes(engine, price_changes, as_of=reading.as_of)
         messages += announce_closes(engine, as_of=reading.as_of)
@@ -74,10 +101,10 @@ def outbound_assets(
                 "held": list(done.held),
                 "changes": _table(
                     {
-                        "budget": each.alert_id,
+                        "alert": each.alert_id,
                         "from": each.from_level,
                         "to": each.to_level,
-                        "used_usd": f"{each.value:.2f}" if each.value is not None else "",
+                        "value_usd": f"{each.value:.2f}" if each.value is not None else "",
                         "limit_usd": f"{each.limit_usd:.2f}" if each.limit_usd is not None else "",
                         "baseline": each.baseline,
                         "late": each.late,
@@ -148,7 +175,7 @@ def outbound_assets(
             }
         )
 
-    return [alert_transitions, webhook_deliveries, gateway_limits]
+    return [wallet_ledger, alert_transitions, webhook_deliveries, gateway_limits]
 
 
 def mirror_assets(*, condition: dg.AutomationCondition | None) -> dg.AssetsDefinition:

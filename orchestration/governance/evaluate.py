@@ -240,5 +240,8 @@ def _thresholds_in(context: Mapping[str, Any]) -> alerts.Thresholds:
         for level, text in context["thresholds"].items()
     }
     return alerts.Thresholds(
-        info=stated["info"], warning=stated["warning"], critical=stated["critical"]
+        info=stated["info"],
+        warning=stated["warning"],
+        critical=stated["critical"],
+        condition=context.get("condition", "above"),
     )

@@ -29,7 +29,7 @@ from orchestration.governance.wallet_lots import Lots
 _ZERO = Decimal(0)
 _HOUR = timedelta(hours=1)
 # Amounts have 15 places: any rounding would be a mistake, and is an error.
-_EXACT = Context(prec=76, traps=[Inexact])
+EXACT = Context(prec=76, traps=[Inexact])
 # What happens first at one instant.
 _EXPIRY, _GRANT, _ENTRY, _TOP_UP, _USE = range(5)
 
@@ -43,7 +43,7 @@ def ledger(
     as_of: datetime,
 ) -> list[Posting]:
     """The postings since `opening`, in the order in which they happened."""
-    with localcontext(_EXACT):
+    with localcontext(EXACT):
         run = _Run({each.wallet_id: each for each in wallets}, opening, as_of)
         return run.all([*entries], uses)
 

@@ -1,12 +1,14 @@
-"""Column types that keep money exact and instants in UTC, on SQLite as on Postgres."""
+"""Column types that keep money exact and instants in UTC, on SQLite as on Postgres; the schema."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import DateTime, Numeric, String
+from sqlalchemy import DateTime, MetaData, Numeric, String
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+METADATA = MetaData()
 
 
 class ExactDecimal(TypeDecorator[Decimal]):

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, Table, select
 
 from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME
 from orchestration.ops.store import reading
-from orchestration.ops.tables import enforcement_action, transition
+from orchestration.ops.tables import enforcement_action, transition, wallet_posting
 
 _TRANSITIONS = pa.schema(
     [
@@ -52,9 +52,34 @@ _ACTIONS = pa.schema(
 )
 
 
+_POSTINGS = pa.schema(
+    [
+        ("posting_id", TEXT),
+        ("period", TEXT),
+        ("revision", INTEGER),
+        ("is_removed", pa.bool_()),
+        ("line_id", TEXT),
+        ("kind", TEXT),
+        ("wallet_id", TEXT),
+        ("lot_id", TEXT),
+        ("at", UTC_TIME),
+        ("ended_at", UTC_TIME),
+        ("amount", MONEY),
+        ("part", MONEY),
+        ("stated", MONEY),
+        ("member_key", TEXT),
+        ("home_wallet_id", TEXT),
+        ("corrected_period", TEXT),
+        ("priority", INTEGER),
+        ("category", TEXT),
+        ("expires_at", UTC_TIME),
+    ]
+)
+
+
 @dlt.source(name="ops", max_table_nesting=0)
 def ops_source(open_engine: Callable[[], Engine]) -> list[DltResource]:
-    """Transitions and enforcement actions that were not mirrored yet."""
+    """Transitions, enforcement actions and wallet postings that were not mirrored yet."""
 
     @dlt.resource(name="transitions", write_disposition="append")
     def transitions() -> Iterator[pa.Table]:
@@ -66,7 +91,12 @@ def ops_source(open_engine: Callable[[], Engine]) -> list[DltResource]:
         """What was read, planned and written at gateways; key seq; cursor seq."""
         yield _new_rows(open_engine(), enforcement_action, _ACTIONS, cursor="seq")
 
-    return [transitions, enforcement_actions]
+    @dlt.resource(name="wallet_postings", write_disposition="append")
+    def wallet_postings() -> Iterator[pa.Table]:
+        """Grants, draws, expiries and debts, each time they change; key posting_id, revision."""
+        yield _new_rows(open_engine(), wallet_posting, _POSTINGS, cursor="revision")
+
+    return [transitions, enforcement_actions, wallet_postings]
 
 
 def _new_rows(engine: Engine, table: Table, schema: pa.Schema, *, cursor: str) -> pa.Table:

@@ -11,15 +11,16 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
 )
 
-from orchestration.ops.column_types import ExactDecimal, UtcDateTime
+from orchestration.ops.column_types import METADATA, ExactDecimal, UtcDateTime
+from orchestration.ops.wallet_tables import wallet_balance as wallet_balance
+from orchestration.ops.wallet_tables import wallet_entry as wallet_entry
+from orchestration.ops.wallet_tables import wallet_posting as wallet_posting
 
-METADATA = MetaData()
 # SQLite counts rowids up only for INTEGER, Postgres needs BIGINT.
 _SERIAL = BigInteger().with_variant(Integer, "sqlite")
 
@@ -218,19 +219,6 @@ override = Table(  # H, and R where it finds a person's change
     Column("by", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("marks_json", Text, nullable=False),  # use per budget when it began
-)
-
-wallet_entry = Table(  # H, C; append
-    "wallet_entry",
-    METADATA,
-    Column("id", Text, primary_key=True),
-    Column("wallet_id", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("amount", ExactDecimal, nullable=False),
-    Column("priority", Integer),
-    Column("effective_at", UtcDateTime, nullable=False),
-    Column("expires_at", UtcDateTime),
-    Column("idem_key", Text, nullable=False, unique=True),
 )
 
 period_close = Table(  # H, E; append

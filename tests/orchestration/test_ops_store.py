@@ -24,6 +24,7 @@ ENTRY = {
     "amount": Decimal("0.100000000000001"),
     "effective_at": AT,
     "idem_key": "k1",
+    "recorded_at": AT,
 }
 
 

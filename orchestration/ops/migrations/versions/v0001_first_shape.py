@@ -245,7 +245,7 @@ def make_append_only(table: str) -> None:
             )
         return
     op.execute(
-        f"create function {table}_is_append_only() returns trigger language plpgsql as "
+        f"create or replace function {table}_is_append_only() returns trigger language plpgsql as "
         f"$$ begin raise exception '{table} is append-only'; end $$"
     )
     op.execute(

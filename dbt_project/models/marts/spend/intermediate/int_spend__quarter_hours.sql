@@ -1,4 +1,4 @@
--- one row per quarter of an hour (UTC), owner entity, customer, feature, gateway key, system, model and operation:
+-- one row per quarter of an hour (UTC), owner entity, customer, application, feature, gateway key, system, model and operation:
 -- fine enough that the days of any zone sum exactly (DESIGN D23)
 -- depends_on: {{ ref('int_usage__touched_days') }}
 {{ config(
@@ -8,7 +8,7 @@
     pre_hook='{{ delete_touched_days() }}',
 ) }}
 {% set dimensions = [
-    'usage_on', 'bucket_start_at', 'entity_key', 'customer_key', 'feature_key', 'source', 'source_instance',
+    'usage_on', 'bucket_start_at', 'entity_key', 'customer_key', 'application_key', 'feature_key', 'source', 'source_instance',
     'provider', 'model_id', 'operation', 'raw_key_hash', 'raw_key_alias',
 ] %}
 with usage_events as (
@@ -41,6 +41,9 @@ rolled_up as (
         {{ money('coalesce(sum(effective_cost_usd), 0)') }} as effective_cost_usd,
         {{ money('coalesce(sum(estimated_cost_usd), 0)') }} as estimated_cost_usd,
         {{ money('coalesce(sum(charged_usd), 0)') }} as charged_usd,
+        -- What the acts cost, or may cost, that nobody is charged for.
+        {{ money('coalesce(sum(case when charged_usd is null then coalesce(effective_cost_usd, estimated_cost_usd) end), 0)') }}
+            as uncharged_cost_usd,
         {{ money('coalesce(sum(margin_usd), 0)') }} as margin_usd,
         -- What the acts cost that have a margin: charged and cost both known.
         {{ money('coalesce(sum(case when margin_usd is not null then effective_cost_usd end), 0)') }}

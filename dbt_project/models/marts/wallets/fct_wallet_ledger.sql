@@ -1,0 +1,34 @@
+-- one row per grant moved by one line: a grant, an expiry, an hour's use of a member, and so on
+{{ config(tags=['ops']) }}
+with postings as (
+    select * from {{ ref('stg_ops__wallet_postings') }}
+),
+
+closes as (
+    select * from {{ ref('stg_decisions__period_closes') }}
+)
+
+select
+    postings.posting_id,
+    postings.line_id,
+    postings.posting_kind,
+    postings.wallet_id,
+    postings.grant_id,
+    postings.member_key,
+    postings.home_wallet_id,
+    postings.period,
+    postings.corrected_period,
+    closes.period is not null as is_settled,
+
+    {{ money('postings.balance_change_usd') }} as balance_change_usd,
+    {{ money('postings.line_part_usd') }} as line_part_usd,
+    {{ money('postings.line_total_usd') }} as line_total_usd,
+    cast(postings.priority as bigint) as priority,
+    postings.category,
+
+    postings.occurred_at,
+    postings.ended_at,
+    postings.expires_at
+from postings
+left join closes
+    on postings.period = closes.period

@@ -1,0 +1,134 @@
+"""Low balances as subjects of the alert state machine: of a wallet, and of a feature that draws."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Engine
+
+from orchestration.governance.alerts import Thresholds
+from orchestration.governance.bodies import money
+from orchestration.governance.subjects import Subject
+from orchestration.governance.wallet_book import BEGINNING
+from orchestration.governance.wallet_facts import WalletFacts, WalletRow
+from orchestration.ops.store import reading
+from orchestration.ops.wallet_keeper import Balance, newest_balances
+
+# A balance has no period: its alert is of all time.
+_END = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+def wallet_alerts(engine: Engine, facts: WalletFacts) -> dict[str, list[Subject]]:
+    """The alerts of wallets by their kind; nothing where balances are of another snapshot."""
+    with reading(engine) as connection:
+        snapshot_id, balances = newest_balances(connection)
+    if facts.wallets and snapshot_id != facts.snapshot_id:
+        return {}
+    return {"wallet": wallet_subjects(facts, balances)}
+
+
+def wallet_subjects(facts: WalletFacts, balances: Mapping[str, Balance]) -> list[Subject]:
+    """One subject a declared alert."""
+    return [
+        _subject(row, alert, facts, balances)
+        for row in facts.wallets
+        for alert in json.loads(row.alerts_json)
+    ]
+
+
+def available(
+    row: WalletRow, feature: str | None, facts: WalletFacts, balances: Mapping[str, Balance]
+) -> Decimal:
+    """What a wallet holds; for a feature what it can draw, here and in the wallets it goes on to.
+
+    Further wallets that only some sources or applications may draw on do not count.
+    """
+    if feature is None:
+        return balances[row.wallet_id].ongoing
+    further = (
+        each
+        for each in facts.wallets
+        if each.wallet_id != row.wallet_id
+        and (each.tree, each.measure) == (row.tree, row.measure)
+        and each.entity_key in row.lineage()
+        and (each.is_shared or each.entity_key == row.entity_key)
+        and not each.is_limited_to_sources
+    )
+    return sum(
+        (
+            balances[each.wallet_id].ongoing
+            for each in (row, *further)
+            if not each.features or feature in each.features
+        ),
+        Decimal(0),
+    )
+
+
+def _subject(
+    row: WalletRow,
+    alert: Mapping[str, Any],
+    facts: WalletFacts,
+    balances: Mapping[str, Balance],
+) -> Subject:
+    feature = alert["feature"]
+    value = available(row, feature, facts, balances)
+    levels = {name: _currency(alert, name, row) for name in ("info", "warning", "critical")}
+    stated = {name: alert[name] for name in levels}
+    name = f"{row.wallet_id}:{feature}" if feature else row.wallet_id
+    balance = balances[row.wallet_id]
+    return Subject(
+        alert_id=f"wallet:{name}",
+        version=row.wallet_version,
+        value=value,
+        limit_usd=None,
+        thresholds=Thresholds(**levels, condition="below"),
+        period_start_at=BEGINNING,
+        period_end_at=_END,
+        context={
+            "wallet": {
+                "id": row.wallet_id,
+                "name": row.wallet_name,
+                "version": row.wallet_version,
+                "measure": row.measure,
+                "feature": feature,
+            },
+            "entity": {
+                "key": row.entity_key,
+                "name": row.entity_name,
+                "path": row.entity_path,
+                "tree": row.tree,
+                "lineage": list(row.lineage()),
+            },
+            "balance": {
+                "currency": "USD",
+                "available": money(value),
+                "available_credits": _credits(value, row),
+                "ongoing": money(balance.ongoing),
+                "settled": money(balance.settled),
+                "debt": money(balance.debt),
+            },
+            "condition": "below",
+            "thresholds": {name: money(level) for name, level in levels.items()},
+            "stated_thresholds": {"unit": alert["unit"], **stated},
+        },
+        declaration={"wallet": row.wallet_id, "entity": row.entity_key, "alert": dict(alert)},
+    )
+
+
+def _currency(alert: Mapping[str, Any], name: str, row: WalletRow) -> Decimal | None:
+    if alert[name] is None:
+        return None
+    level = Decimal(alert[name])
+    if alert["unit"] == "currency":
+        return level
+    assert row.usd_per_credit is not None
+    return level * row.usd_per_credit
+
+
+def _credits(amount: Decimal, row: WalletRow) -> str | None:
+    if row.usd_per_credit is None:
+        return None
+    # Credits are a display, to four places; no amount is ever made from them.
+    return money((amount / row.usd_per_credit).quantize(Decimal("0.0001")))

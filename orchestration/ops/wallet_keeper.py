@@ -1,0 +1,149 @@
+"""What the wallet ledger reads and writes in the ops store; the caller holds the transaction."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+
+from orchestration.governance.wallet_book import Entry, Posting
+from orchestration.ops.tables import wallet_balance, wallet_entry, wallet_posting
+
+_POSTING_FIELDS = tuple(field.name for field in fields(Posting))
+
+
+@dataclass(frozen=True)
+class Balance:
+    """A wallet at one snapshot."""
+
+    wallet_id: str
+    settled: Decimal
+    ongoing: Decimal
+    debt: Decimal
+
+
+def record_entries(
+    connection: Connection, declared: Iterable[Entry], *, recorded_at: datetime
+) -> list[str]:
+    """Appends what is new; says which entries differ from what was recorded under their id."""
+    known = {entry.entry_id: entry for entry in recorded_entries(connection)}
+    refused: list[str] = []
+    seen = set()
+    for entry in declared:
+        seen.add(entry.entry_id)
+        if entry.entry_id not in known:
+            values = _values(entry) | {"idem_key": entry.entry_id, "recorded_at": recorded_at}
+            connection.execute(insert(wallet_entry).values(**values))
+        elif known[entry.entry_id] != entry:
+            refused.append(f"{entry.entry_id} was recorded otherwise and counts as it was recorded")
+    gone = sorted(known.keys() - seen)
+    return refused + [f"{name} is no longer declared and still counts" for name in gone]
+
+
+def recorded_entries(connection: Connection) -> list[Entry]:
+    """Every entry that was ever recorded."""
+    return [
+        Entry(
+            entry_id=row.id,
+            wallet_id=row.wallet_id,
+            kind=row.kind,
+            amount=row.amount,
+            effective_at=row.effective_at,
+            expires_at=row.expires_at,
+            priority=row.priority,
+            category=row.category,
+            grant_id=row.grant_id,
+            to_wallet_id=row.to_wallet_id,
+            top_up_id=row.top_up_id,
+        )
+        for row in connection.execute(select(wallet_entry).order_by(wallet_entry.c.id))
+    ]
+
+
+def closed_postings(connection: Connection, *, before: str) -> list[Posting]:
+    """The postings of the months before `before` (as 2026-11), oldest first."""
+    rows = connection.execute(
+        select(wallet_posting)
+        .where(wallet_posting.c.period < before, wallet_posting.c.is_removed.is_(False))
+        .order_by(wallet_posting.c.at, wallet_posting.c.posting_id)
+    ).mappings()
+    return [_posting(row) for row in rows]
+
+
+def save_postings(connection: Connection, postings: Sequence[Posting], *, since: str) -> int:
+    """Makes the postings of the month `since` and later these; how many rows changed."""
+    stored = {
+        row["posting_id"]: row
+        for row in connection.execute(
+            select(wallet_posting).where(wallet_posting.c.period >= since)
+        ).mappings()
+    }
+    newest = connection.scalar(select(func.coalesce(func.max(wallet_posting.c.revision), 0)))
+    fresh, changed = [], []
+    for posting in postings:
+        row = stored.pop(posting.posting_id, None)
+        if row is not None and not row["is_removed"] and _posting(row) == posting:
+            continue
+        values = {name: getattr(posting, name) for name in _POSTING_FIELDS}
+        values |= {"posting_id": posting.posting_id, "period": posting.period}
+        values |= {"revision": newest + 1, "is_removed": False}
+        (fresh if row is None else changed).append(values)
+    gone = [name for name, row in stored.items() if not row["is_removed"]]
+    if fresh:
+        connection.execute(insert(wallet_posting), fresh)
+    _update_all(connection, changed)
+    _update_all(
+        connection,
+        [{"posting_id": name, "is_removed": True, "revision": newest + 1} for name in gone],
+    )
+    return len(fresh) + len(changed) + len(gone)
+
+
+def newest_balances(connection: Connection) -> tuple[int | None, dict[str, Balance]]:
+    """The snapshot that the balances are of, and each wallet's."""
+    rows = connection.execute(select(wallet_balance)).all()
+    snapshot_id = max((row.snapshot_id for row in rows), default=None)
+    return snapshot_id, {
+        row.wallet_id: Balance(row.wallet_id, row.settled, row.ongoing, row.debt) for row in rows
+    }
+
+
+def save_balances(connection: Connection, balances: Iterable[Balance], *, snapshot_id: int) -> None:
+    """The balances of a snapshot, in place of those before."""
+    connection.execute(delete(wallet_balance))
+    for each in balances:
+        connection.execute(
+            insert(wallet_balance).values(
+                wallet_id=each.wallet_id,
+                snapshot_id=snapshot_id,
+                settled=each.settled,
+                ongoing=each.ongoing,
+                debt=each.debt,
+            )
+        )
+
+
+def _values(entry: Entry) -> dict[str, Any]:
+    values: dict[str, Any] = {field.name: getattr(entry, field.name) for field in fields(Entry)}
+    return {"id": values.pop("entry_id"), **values}
+
+
+def _posting(row: RowMapping | Mapping[str, Any]) -> Posting:
+    return Posting(**{name: row[name] for name in _POSTING_FIELDS})
+
+
+def _update_all(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        return
+    names = [name for name in rows[0] if name != "posting_id"]
+    connection.execute(
+        update(wallet_posting)
+        .where(wallet_posting.c.posting_id == bindparam("of_posting"))
+        .values({name: bindparam(f"new_{name}") for name in names}),
+        [
+            {"of_posting": row["posting_id"], **{f"new_{name}": row[name] for name in names}}
+            for row in rows
+        ],
+    )
