@@ -178,6 +178,9 @@ def test_a_configuration_is_one_load_and_an_unchanged_one_is_none(
         "commitments": 0,
         "charge_shares": 0,
         "fx_rates": 0,
+        "wallets": 0,
+        "wallet_limits": 0,
+        "wallet_entries": 0,
         "versions": 1,
         "_dlt_loads": 1,
     }
