@@ -5,11 +5,10 @@ Belongs here: checks over the whole configuration that are not about the shape o
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 
+from ingestion.config_budgets import Budget
 from ingestion.config_outward import Endpoint, Gateway
 from ingestion.config_schema import (
-    Budget,
     Feature,
     Identity,
     ModelAlias,
@@ -148,14 +147,6 @@ def budget_problems(
 def expanded_to(budget: Budget, nodes: Mapping[str, Node]) -> list[Node]:
     """The nodes that `each` stands for; none for a budget of one entity."""
     return [node for node in nodes.values() if budget.each is not None and node.type == budget.each]
-
-
-def threshold_usd(budget: Budget, level: str) -> Decimal | None:
-    """A level in dollars: as written, or its share of the amount."""
-    value: Decimal | None = getattr(budget.thresholds, level)
-    if value is None or budget.thresholds.unit == "usd":
-        return value
-    return budget.amount * value
 
 
 def outward_problems(

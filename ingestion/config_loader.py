@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from ingestion import config_checks as checks
+from ingestion.config_budgets import Budget
 from ingestion.config_money import Charge, Commitment, FxRate, money_problems
 from ingestion.config_outward import Endpoint, Gateway
 from ingestion.config_prices import Contract, Override, SellRule, WhatIf, price_problems
 from ingestion.config_schema import (
-    Budget,
     Customer,
     Entity,
     Feature,

@@ -7,7 +7,6 @@ anything that needs a second declaration (`config_checks`), reading files (`conf
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
-from zoneinfo import available_timezones
 
 import pyarrow as pa
 import pyarrow.compute
@@ -24,7 +23,6 @@ from ingestion.config_types import (
     Dimension,
     Email,
     Id,
-    Money,
     Text,
 )
 
@@ -147,57 +145,6 @@ def _refuse_unsafe(pattern: str) -> None:
         pa.compute.match_substring_regex(pa.array(["x"]), pattern=f"^(?:{pattern})$")
     except pa.ArrowInvalid:
         raise ValueError("pattern is not a regular expression in RE2 syntax") from None
-
-
-class Thresholds(Declared):
-    """Levels of a budget, as shares of its amount or in dollars; equality fires."""
-
-    unit: Literal["share", "usd"] = "share"
-    info: Money | None = None
-    warning: Money | None = None
-    critical: Money | None = None
-
-
-class Budget(Dated):
-    """What an entity may spend in a period, and what happens on the way there."""
-
-    id: Id
-    entity: Id | None = None
-    each: Literal["workspace", "team", "user", "agent", "application", "customer"] | None = None
-    enabled: bool = True
-    scope: Literal["individual", "consolidated"] = "consolidated"
-    measure: Literal["cost"] = "cost"
-    condition: Literal["above", "below"] = "above"
-    period: Literal["day", "week", "month", "quarter", "year"]
-    timezone: str = "UTC"
-    amount: Money
-    thresholds: Thresholds = Thresholds()
-    mode: Literal["observe", "soft", "hard"] = "observe"
-    actions: tuple[Literal["block"], ...] = ()
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if (self.entity is None) == (self.each is None):
-            raise ValueError("say either entity or each")
-        if self.timezone not in available_timezones():
-            raise ValueError(f"timezone is not an IANA name: {self.timezone}")
-        if self.condition == "below":
-            raise ValueError("a spend budget alerts above its thresholds, never below")
-        levels = [self.thresholds.info, self.thresholds.warning, self.thresholds.critical]
-        present = [level for level in levels if level is not None]
-        if self.enabled and not present:
-            raise ValueError(
-                "thresholds: an enabled budget needs at least one (or say enabled: false)"
-            )
-        if self.thresholds.warning is not None and self.thresholds.critical is None:
-            raise ValueError("thresholds: a warning needs a critical")
-        if present != sorted(present):
-            raise ValueError("thresholds: the order is info <= warning <= critical")
-        if self.actions and self.mode != "hard":
-            raise ValueError("actions belong to mode: hard")
-        if self.actions and self.thresholds.critical is None:
-            raise ValueError("actions start at critical: thresholds has none")
-        return self
 
 
 class ModelAlias(Dated):

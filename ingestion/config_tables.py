@@ -17,7 +17,8 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from ingestion.config_checks import threshold_usd, values_of
+from ingestion.config_budget_tables import BUDGET_COLUMNS, BUDGET_ROWS
+from ingestion.config_checks import values_of
 from ingestion.config_loader import Config
 from ingestion.config_money_tables import MONEY_COLUMNS, MONEY_ROWS
 from ingestion.config_price_tables import (
@@ -27,9 +28,8 @@ from ingestion.config_price_tables import (
     what_if_models,
 )
 from ingestion.config_schema import Identity
-from ingestion.config_versions import version_of
 from ingestion.config_wallet_tables import WALLET_COLUMNS, WALLET_ROWS
-from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME
+from ingestion.contracts import INTEGER, TEXT, UTC_TIME
 
 Rows = Iterator[tuple[Any, ...]]
 _QUANTUM = Decimal("1e-15")
@@ -85,23 +85,7 @@ _COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
         ("match_value", TEXT),
         ("target_key", TEXT),
     ),
-    "budgets": (
-        ("budget_id", TEXT),
-        ("budget_version", TEXT),
-        ("entity_key", TEXT),
-        ("scope", TEXT),
-        ("measure", TEXT),
-        ("period", TEXT),
-        ("timezone", TEXT),
-        ("amount_usd", MONEY),
-        ("info_threshold_usd", MONEY),
-        ("warning_threshold_usd", MONEY),
-        ("critical_threshold_usd", MONEY),
-        ("mode", TEXT),
-        ("action", TEXT),
-        ("valid_from_at", UTC_TIME),
-        ("valid_to_at", UTC_TIME),
-    ),
+    **BUDGET_COLUMNS,
     "model_aliases": (
         ("provider", TEXT),
         ("model_raw", TEXT),
@@ -232,29 +216,6 @@ def _matches(rule: Identity) -> Iterator[tuple[str, str | None]]:
         yield "value", value
 
 
-def _budgets(config: Config) -> Rows:
-    """One row an enabled budget of one entity, thresholds in dollars; an edit is a new version."""
-    for budget in config.budgets:
-        if not budget.enabled:
-            continue
-        levels = [threshold_usd(budget, level) for level in ("info", "warning", "critical")]
-        yield (
-            budget.id,
-            version_of(budget)[:16],
-            budget.entity,
-            budget.scope,
-            budget.measure,
-            budget.period,
-            budget.timezone,
-            _money(budget.amount),
-            *(_money(level) for level in levels),
-            budget.mode,
-            next(iter(budget.actions), None),
-            budget.valid_from_at,
-            budget.valid_to_at,
-        )
-
-
 def _model_aliases(config: Config) -> Rows:
     """One row a model name as a source writes it, and the catalogue's name for it."""
     for a in config.model_aliases:
@@ -278,7 +239,7 @@ _ROWS: dict[str, Callable[[Config], Rows]] = {
     "entity_parents": _entity_parents,
     "features": _features,
     "identities": _identities,
-    "budgets": _budgets,
+    **BUDGET_ROWS,
     "model_aliases": _model_aliases,
     "contract_sources": contract_sources,
     "price_rules": price_rules,

@@ -31,6 +31,8 @@ def versions_of(config: Any) -> Versions:
         [(n.id, n.tree, n.type, n.email, n.parents) for n in config.nodes],
         [feature.id for feature in config.features],
         config.identities,
+        # Roll-ups tell these tags apart: those of history too.
+        sorted({budget.filter.tag for budget in config.budgets} - {None}),
     ]
     pricing = [
         [source.model_dump(include=pricing_fields) for source in config.sources],

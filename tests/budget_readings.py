@@ -23,18 +23,22 @@ _ROW = BudgetReading(
     tree="owner",
     scope="consolidated",
     measure="cost",
+    unit="usd",
     mode="hard",
+    is_paused=False,
     period="month",
     period_start_at=NOVEMBER,
     period_end_at=DECEMBER,
     is_current=True,
-    amount_usd=Decimal("1000"),
-    info_threshold_usd=Decimal("500"),
-    warning_threshold_usd=Decimal("800"),
-    critical_threshold_usd=Decimal("1000"),
-    used_usd=Decimal("0"),
-    priced_usd=Decimal("0"),
-    estimated_usd=Decimal("0"),
+    amount=Decimal("1000"),
+    info_threshold=Decimal("500"),
+    warning_threshold=Decimal("800"),
+    critical_threshold=Decimal("1000"),
+    hysteresis_ratio=Decimal(0),
+    renotify_minutes=None,
+    used=Decimal("0"),
+    priced=Decimal("0"),
+    estimated=Decimal("0"),
     first_usage_at=None,
     as_of=AS_OF,
     is_complete=True,
@@ -47,7 +51,7 @@ _ROW = BudgetReading(
 def budget(used: str | None, **changes: Any) -> BudgetReading:
     """One budget row with this much used."""
     amount = None if used is None else Decimal(used)
-    return replace(_ROW, used_usd=amount, priced_usd=amount, **changes)
+    return replace(_ROW, used=amount, priced=amount, **changes)
 
 
 def december(used: str | None, **changes: Any) -> BudgetReading:

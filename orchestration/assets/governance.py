@@ -104,8 +104,9 @@ def outbound_assets(
                         "alert": each.alert_id,
                         "from": each.from_level,
                         "to": each.to_level,
-                        "value_usd": f"{each.value:.2f}" if each.value is not None else "",
-                        "limit_usd": f"{each.limit_usd:.2f}" if each.limit_usd is not None else "",
+                        "value": f"{each.value:.2f}" if each.value is not None else "",
+                        "limit": f"{each.limit_value:.2f}" if each.limit_value is not None else "",
+                        "unit": each.unit,
                         "baseline": each.baseline,
                         "late": each.late,
                     }

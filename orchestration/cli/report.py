@@ -58,7 +58,7 @@ _CUSTOMERS = """
     limit 15
 """
 _BUDGETS = """
-    select budget_id, used_usd, estimated_usd, amount_usd, mode, matched_level
+    select budget_id, used, estimated, amount, mode, matched_level
     from budgets.fct_budget_status
     where is_current
     order by entity_path

@@ -61,6 +61,7 @@ class Observation:
     as_of: datetime
     first_evaluated_at: datetime | None  # of the alert; None = never before
     is_closed: bool  # the books of this period are closed
+    hysteresis_ratio: Decimal = Decimal(0)  # how far back over a threshold before a level falls
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,26 @@ def level_of(value: Decimal, thresholds: Thresholds) -> Level:
     return "ok"
 
 
+def settled_level(value: Decimal, thresholds: Thresholds, *, at: Level, ratio: Decimal) -> Level:
+    """The level a value settles at, coming from another: it falls only well clear of a threshold.
+
+    Going up it is the level that matches; coming down, the one that matches thresholds moved back
+    by a share of themselves, so that a value that trembles at a threshold is told once.
+    """
+    level = level_of(value, thresholds)
+    if not ratio or severity(level) >= severity(at):
+        return level
+    share = 1 - ratio if thresholds.condition == "above" else 1 + ratio
+    moved = {
+        name: None if (at_level := thresholds.at(name)) is None else at_level * share
+        for name in LEVELS
+    }
+    relaxed = replace(
+        thresholds, info=moved["info"], warning=moved["warning"], critical=moved["critical"]
+    )
+    return min(at, level_of(value, relaxed), key=severity)
+
+
 def next_state(state: State | None, seen: Observation) -> tuple[State, tuple[Move, ...]]:
     """The state after this observation and the transitions on the way, oldest first."""
     ended = seen.period_end <= seen.as_of or (state is not None and state.rolled)
@@ -115,7 +136,9 @@ def next_state(state: State | None, seen: Observation) -> tuple[State, tuple[Mov
     if is_data_error(seen.value):
         return current, tuple(moves)
     assert seen.value is not None
-    level = level_of(seen.value, seen.thresholds)
+    level = settled_level(
+        seen.value, seen.thresholds, at=current.level, ratio=seen.hysteresis_ratio
+    )
     first = seen.first_evaluated_at
     ended_before_first_seen = seen.period_end <= (first or seen.as_of)
     if ended_before_first_seen or seen.is_closed:
@@ -127,6 +150,14 @@ def next_state(state: State | None, seen: Observation) -> tuple[State, tuple[Mov
         current = replace(current, announced=level, seq=move.seq)
         moves.append(move)
     return replace(current, level=level), tuple(moves)
+
+
+def pass_over(state: State | None, seen: Observation) -> tuple[State, tuple[Move, ...]]:
+    """What follows while an alert is paused: nothing, but for the end of its period."""
+    current = state or FRESH
+    if seen.period_end <= seen.as_of and not current.rolled:
+        return roll_period(current, seen.thresholds)
+    return current, ()
 
 
 def roll_period(state: State, thresholds: Thresholds) -> tuple[State, tuple[Move, ...]]:

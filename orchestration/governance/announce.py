@@ -15,6 +15,7 @@ from orchestration.governance.bodies import (
     money,
     single_body,
     transition_data,
+    unit_of,
 )
 from orchestration.governance.budgets import BudgetReading, Reading
 from orchestration.governance.endpoints import Endpoint, subscribed
@@ -37,7 +38,8 @@ class Announced:
     to_level: Level
     crossed: tuple[Level, ...]
     value: Decimal | None
-    limit_usd: Decimal | None
+    limit_value: Decimal | None
+    unit: str
     late: bool
     baseline: bool
     endpoint_ids: tuple[str, ...]
@@ -151,7 +153,8 @@ def _announced(
         to_level=move.to_level,
         crossed=move.crossed,
         value=state.value,
-        limit_usd=state.limit_usd,
+        limit_value=state.limit_value,
+        unit=state.unit,
         late=move.late,
         baseline=move.baseline,
         endpoint_ids=tuple(target.id for target in targets),
@@ -163,14 +166,14 @@ def _binding(reading: Reading, state: StoredState) -> dict[str, Any] | None:
     if "budget" not in state.context:
         return None
     lineage = state.context["entity"]["lineage"]
-    measure = state.context["budget"]["measure"]
+    unit = state.unit
     best: tuple[Decimal, BudgetReading] | None = None
     for row in reading.budgets:
-        if not row.is_current or row.entity_key not in lineage or row.measure != measure:
+        if not row.is_current or row.entity_key not in lineage or row.unit != unit:
             continue
-        if row.amount_usd is None or row.used_usd is None or not row.used_usd.is_finite():
+        if row.amount is None or row.used is None or not row.used.is_finite():
             continue
-        headroom = row.amount_usd - row.used_usd
+        headroom = row.amount - row.used
         if best is None or headroom < best[0]:
             best = (headroom, row)
     if best is None:
@@ -179,5 +182,5 @@ def _binding(reading: Reading, state: StoredState) -> dict[str, Any] | None:
         "id": best[1].budget_id,
         "entity": best[1].entity_key,
         "headroom": money(best[0]),
-        "currency": "USD",
+        **unit_of(unit),
     }

@@ -55,6 +55,11 @@ def entity_of(row: BudgetReading) -> dict[str, Any]:
     }
 
 
+def unit_of(unit: str) -> dict[str, str]:
+    """What amounts are in: a currency, or another unit."""
+    return {"currency": "USD"} if unit == "usd" else {"unit": unit}
+
+
 def context_of(row: BudgetReading) -> dict[str, Any]:
     """What a message about this budget says besides the transition itself."""
     return {
@@ -72,17 +77,17 @@ def context_of(row: BudgetReading) -> dict[str, Any]:
             "end_at": iso(row.period_end_at),
         },
         "use": {
-            "currency": "USD",
-            "used": money(row.used_usd),
-            "priced": money(row.priced_usd),
-            "estimated": money(row.estimated_usd),
-            "amount": money(row.amount_usd),
+            **unit_of(row.unit),
+            "used": money(row.used),
+            "priced": money(row.priced),
+            "estimated": money(row.estimated),
+            "amount": money(row.amount),
             "share": _share(row),
         },
         "thresholds": {
-            "info": money(row.info_threshold_usd),
-            "warning": money(row.warning_threshold_usd),
-            "critical": money(row.critical_threshold_usd),
+            "info": money(row.info_threshold),
+            "warning": money(row.warning_threshold),
+            "critical": money(row.critical_threshold),
         },
         "drivers": _drivers(row.top_drivers_json),
         "data": {"is_complete": row.is_complete, "held_reason": row.held_reason},
@@ -166,7 +171,7 @@ def _brief(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _share(row: BudgetReading) -> str | None:
-    used, amount = row.used_usd, row.amount_usd
+    used, amount = row.used, row.amount
     if used is None or amount is None or not used.is_finite() or amount <= 0:
         return None
     # A ratio for the reader, to four places; no amount is ever made from it.

@@ -22,18 +22,22 @@ class BudgetReading:
     tree: str
     scope: str
     measure: str
+    unit: str  # of its amounts
     mode: str
+    is_paused: bool
     period: str
     period_start_at: datetime
     period_end_at: datetime
     is_current: bool
-    amount_usd: Decimal | None
-    info_threshold_usd: Decimal | None
-    warning_threshold_usd: Decimal | None
-    critical_threshold_usd: Decimal | None
-    used_usd: Decimal | None
-    priced_usd: Decimal | None
-    estimated_usd: Decimal | None
+    amount: Decimal | None
+    info_threshold: Decimal | None
+    warning_threshold: Decimal | None
+    critical_threshold: Decimal | None
+    hysteresis_ratio: Decimal
+    renotify_minutes: int | None
+    used: Decimal | None
+    priced: Decimal | None
+    estimated: Decimal | None
     first_usage_at: datetime | None
     as_of: datetime
     is_complete: bool

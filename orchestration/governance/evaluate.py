@@ -15,6 +15,7 @@ from orchestration.governance.announce import Announced, announce, announce_held
 from orchestration.governance.budgets import Reading
 from orchestration.governance.endpoints import active_endpoints
 from orchestration.governance.limits import Standing, wanted_limits
+from orchestration.governance.reminders import remind
 from orchestration.governance.subjects import Subject, budget_alert_id, budget_subject
 from orchestration.ops import evaluator
 from orchestration.ops.evaluator import StoredState
@@ -54,6 +55,10 @@ class _Moved:
     before: StoredState | None
     after: StoredState
     moves: tuple[alerts.Move, ...]
+
+    @property
+    def place(self) -> tuple[str, datetime]:
+        return self.after.alert_id, self.after.period_start
 
 
 def evaluate(
@@ -97,7 +102,7 @@ def _evaluate(
     for subject in seen:
         before = stored.pop(subject.place, None)
         moved.append(_observe(subject, before, reading, first.get(subject.alert_id), closed))
-        if alerts.is_data_error(subject.value):
+        if alerts.is_data_error(subject.value) or subject.is_paused:
             continue  # not an evaluation: the first one that is may still be a baseline
         evaluator.record_version(
             connection,
@@ -116,6 +121,13 @@ def _evaluate(
     announced, messages = announce(
         connection,
         [(each.after, move) for each in moved for move in each.moves],
+        reading=reading,
+        endpoints=endpoints,
+    )
+    silent = {subject.place: subject.renotify_after for subject in seen if not subject.is_paused}
+    messages += remind(
+        connection,
+        [(each.after, silent.get(each.place)) for each in moved if not each.moves],
         reading=reading,
         endpoints=endpoints,
     )
@@ -169,15 +181,21 @@ def _observe(
         as_of=reading.as_of,
         first_evaluated_at=first_evaluated_at,
         is_closed=f"{subject.period_end_at - timedelta(microseconds=1):%Y-%m}" in closed,
+        hysteresis_ratio=subject.hysteresis_ratio,
     )
-    state, moves = alerts.next_state(before.state if before else None, seen)
+    current = before.state if before else None
+    if subject.is_paused:
+        state, moves = alerts.pass_over(current, seen)
+    else:
+        state, moves = alerts.next_state(current, seen)
     after = StoredState(
         alert_id=subject.alert_id,
         period_start=subject.period_start_at,
         period_end=subject.period_end_at,
         state=state,
         value=None if alerts.is_data_error(subject.value) else subject.value,
-        limit_usd=subject.limit_usd,
+        limit_value=subject.limit_value,
+        unit=subject.unit,
         version=subject.version,
         context=subject.context,
     )
@@ -211,14 +229,14 @@ def _standings(moved: list[_Moved], reading: Reading) -> list[Standing]:
     standings: list[Standing] = []
     for row in reading.budgets:
         stored = after[budget_alert_id(row), row.period_start_at]
-        if not row.is_current or stored.state.rolled:
+        if not row.is_current or row.is_paused or stored.state.rolled:
             continue  # late usage never acts at a gateway
         seq = stored.state.seq
         standings.append(
             Standing(
                 row=row,
                 level=stored.state.level,
-                has_amount=not alerts.is_data_error(row.used_usd),
+                has_amount=not alerts.is_data_error(row.used),
                 transition_id=evaluator.transition_id(stored.alert_id, stored.period_start, seq)
                 if seq
                 else None,

@@ -104,7 +104,7 @@ def _kept(
         return {**reason, "held_reason": hold}
     if row.budget_id in listed or not _acts(standing):
         return None
-    use = {"used": money(row.used_usd), "amount": money(row.amount_usd)}
+    use = {"used": money(row.used), "amount": money(row.amount)}
     return {**reason, **use, "held_reason": None}
 
 
@@ -156,8 +156,8 @@ def _reason(standing: Standing, key: KeyOfBudget) -> dict[str, Any]:
         "transition_id": standing.transition_id,
         "period_start_at": iso(row.period_start_at),
         "period_end_at": iso(row.period_end_at),
-        "used": money(row.used_usd),
-        "amount": money(row.amount_usd),
+        "used": money(row.used),
+        "amount": money(row.amount),
         "key_alias": key.raw_key_alias,
         "own_usage_ratio": None if key.own_usage_ratio is None else str(key.own_usage_ratio),
         "held_reason": None,

@@ -6,7 +6,7 @@ messages are the same for every kind.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,12 +22,16 @@ class Subject:
     alert_id: str  # <kind>:<name>; the kind begins the type of its events
     version: str
     value: Decimal | None
-    limit_usd: Decimal | None
+    limit_value: Decimal | None
+    unit: str  # of value and limit: usd, tokens, credits
     thresholds: Thresholds
     period_start_at: datetime
     period_end_at: datetime
     context: Mapping[str, Any]
     declaration: Mapping[str, Any]
+    hysteresis_ratio: Decimal = Decimal(0)
+    renotify_after: timedelta | None = None
+    is_paused: bool = False  # reported, and neither told nor acted on
 
     @property
     def place(self) -> tuple[str, datetime]:
@@ -41,12 +45,13 @@ def budget_subject(row: BudgetReading) -> Subject:
     return Subject(
         alert_id=budget_alert_id(row),
         version=row.budget_version,
-        value=row.used_usd,
-        limit_usd=row.amount_usd,
+        value=row.used,
+        limit_value=row.amount,
+        unit=row.unit,
         thresholds=Thresholds(
-            info=row.info_threshold_usd,
-            warning=row.warning_threshold_usd,
-            critical=row.critical_threshold_usd,
+            info=row.info_threshold,
+            warning=row.warning_threshold,
+            critical=row.critical_threshold,
         ),
         period_start_at=row.period_start_at,
         period_end_at=row.period_end_at,
@@ -54,10 +59,15 @@ def budget_subject(row: BudgetReading) -> Subject:
         declaration={
             "budget": context["budget"],
             "entity": row.entity_key,
-            "amount": bodies.money(row.amount_usd),
+            "amount": bodies.money(row.amount),
             "thresholds": context["thresholds"],
             "action": row.action,
         },
+        hysteresis_ratio=row.hysteresis_ratio,
+        renotify_after=None
+        if row.renotify_minutes is None
+        else timedelta(minutes=row.renotify_minutes),
+        is_paused=row.is_paused,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from orchestration.governance.alerts import Level, Move, State
+from orchestration.governance.alerts import Cause, Level, Move, State
 from orchestration.ops.tables import (
     alert_state,
     alert_version,
@@ -30,7 +30,8 @@ class StoredState:
     period_end: datetime
     state: State
     value: Decimal | None
-    limit_usd: Decimal | None
+    limit_value: Decimal | None
+    unit: str
     version: str
     context: Mapping[str, Any]
 
@@ -116,7 +117,8 @@ def stored_states(connection: Connection) -> dict[tuple[str, datetime], StoredSt
                 rolled=row.rolled,
             ),
             value=row.value,
-            limit_usd=row.limit_usd,
+            limit_value=row.limit_value,
+            unit=row.unit,
             version=row.alert_version,
             context=json.loads(row.context_json),
         )
@@ -135,7 +137,8 @@ def save_state(
         "seq": new.state.seq,
         "rolled": new.state.rolled,
         "value": new.value,
-        "limit_usd": new.limit_usd,
+        "limit_value": new.limit_value,
+        "unit": new.unit,
         "alert_version": new.version,
         "last_snapshot_id": snapshot_id,
         "context_json": json.dumps(new.context, sort_keys=True),
@@ -185,7 +188,8 @@ def record_transition(
             to_level=move.to_level,
             crossed_json=json.dumps(list(move.crossed)),
             value=of.value,
-            limit_usd=of.limit_usd,
+            limit_value=of.limit_value,
+            unit=of.unit,
             alert_version=of.version,
             snapshot_id=snapshot_id,
             cause=move.cause,
@@ -195,6 +199,35 @@ def record_transition(
             created_at=created_at,
         )
     )
+
+
+def last_moves(connection: Connection) -> dict[tuple[str, datetime], tuple[Move, datetime]]:
+    """The last transition of each alert and period that is not ended, and when it was recorded."""
+    rows = connection.execute(
+        select(transition)
+        .join(
+            alert_state,
+            (alert_state.c.alert_id == transition.c.alert_id)
+            & (alert_state.c.period_start == transition.c.period_start)
+            & (alert_state.c.seq == transition.c.seq),
+        )
+        .where(alert_state.c.rolled.is_(False))
+    )
+    return {
+        (row.alert_id, row.period_start): (
+            Move(
+                seq=row.seq,
+                from_level=cast("Level", row.from_level),
+                to_level=cast("Level", row.to_level),
+                crossed=tuple(json.loads(row.crossed_json)),
+                cause=cast("Cause", row.cause),
+                late=row.late,
+                baseline=row.baseline,
+            ),
+            row.created_at,
+        )
+        for row in rows
+    }
 
 
 def closed_periods(connection: Connection) -> frozenset[str]:

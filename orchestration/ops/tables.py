@@ -56,7 +56,8 @@ alert_state = Table(  # E
     Column("seq", Integer, nullable=False),
     Column("rolled", Boolean, nullable=False),  # the period's end has been dealt with
     Column("value", ExactDecimal),
-    Column("limit_usd", ExactDecimal),
+    Column("limit_value", ExactDecimal),
+    Column("unit", Text, nullable=False, server_default="usd"),
     Column("alert_version", Text, nullable=False),
     Column("last_snapshot_id", BigInteger, nullable=False),
     Column("context_json", Text, nullable=False),  # names for a message after the budget is gone
@@ -74,7 +75,8 @@ transition = Table(  # E, append
     Column("to_level", Text, nullable=False),
     Column("crossed_json", Text, nullable=False),
     Column("value", ExactDecimal),
-    Column("limit_usd", ExactDecimal),
+    Column("limit_value", ExactDecimal),
+    Column("unit", Text, nullable=False, server_default="usd"),
     Column("alert_version", Text, nullable=False),
     Column("snapshot_id", BigInteger, nullable=False),
     Column("cause", Text, nullable=False),  # usage | period_roll | deleted

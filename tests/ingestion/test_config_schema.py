@@ -1,14 +1,13 @@
 """What one declaration may say by itself."""
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from ingestion.config_checks import threshold_usd
+from ingestion.config_budgets import Budget
 from ingestion.config_outward import Endpoint
-from ingestion.config_schema import Budget, Identity
+from ingestion.config_schema import Identity
 from ingestion.systems import Source
 
 
@@ -28,20 +27,6 @@ def reason(call: Any, *declared: Any, **said: Any) -> str:
         call(*declared, **said)
     (error,) = caught.value.errors()
     return str(error["msg"]).removeprefix("Value error, ")
-
-
-def test_thresholds_are_exact_shares_of_the_amount() -> None:
-    levels = {"info": Decimal("0.5"), "warning": Decimal("0.8"), "critical": Decimal("1.0")}
-    b = budget(amount=Decimal("1234.56"), thresholds=levels)
-    assert threshold_usd(b, "info") == Decimal("617.28")
-    assert threshold_usd(b, "warning") == Decimal("987.648")
-    assert threshold_usd(b, "critical") == Decimal("1234.56")
-
-
-def test_thresholds_may_be_dollars_and_may_be_left_out() -> None:
-    b = budget(thresholds={"unit": "usd", "critical": Decimal("75.5")})
-    assert threshold_usd(b, "critical") == Decimal("75.5")
-    assert threshold_usd(b, "info") is None
 
 
 @pytest.mark.parametrize(
@@ -79,6 +64,31 @@ def test_legal_thresholds(levels: dict[str, int]) -> None:
         ({"each": "team"}, "say either entity or each"),
         ({"entity": None}, "say either entity or each"),
         ({"timezone": "Mars/Olympus"}, "timezone is not an IANA name: Mars/Olympus"),
+        (
+            {"measure": "quantity"},
+            "measure: quantity counts a unit, for example unit: credits",
+        ),
+        ({"unit": "credits"}, "measure: quantity counts a unit, for example unit: credits"),
+        ({"period": "rolling"}, "period: rolling has a length, for example length: 30d"),
+        ({"length": "30d"}, "period: rolling has a length, for example length: 30d"),
+        (
+            {"period": "rolling", "length": "20m"},
+            "length must be quarters of an hour, for example 45m",
+        ),
+        (
+            {"period": "week", "anchor_day": 3},
+            "anchor_day is the first day of a month or quarter",
+        ),
+        ({"filter": {"tag": "prod"}}, "filter: a tag is written key=value"),
+        ({"filter": {"model": ["a|b"]}}, "must not contain |"),
+        (
+            {"measure": "tokens", "thresholds": {"unit": "usd", "info": 1}},
+            "thresholds: this budget counts tokens, not usd",
+        ),
+        (
+            {"increases": [{"amount": 5}], "thresholds": {"unit": "absolute", "info": 1}},
+            "thresholds: only shares of the amount follow an increase",
+        ),
         ({"actions": ["block"]}, "actions belong to mode: hard"),
         ({"actions": ["block"], "mode": "hard"}, "actions start at critical: thresholds has none"),
     ],

@@ -106,18 +106,51 @@ def test_rules_are_numbered_as_written_one_a_value(folder: Path) -> None:
     ]
 
 
-def test_thresholds_are_dollars_and_disabled_budgets_are_left_out(folder: Path) -> None:
-    columns = (
-        "budget_id",
-        "amount_usd",
-        "info_threshold_usd",
-        "warning_threshold_usd",
-        "critical_threshold_usd",
-        "action",
-    )
+def test_levels_stay_as_written_and_disabled_budgets_are_left_out(folder: Path) -> None:
+    columns = ("budget_id", "amount", "unit", "threshold_kind")
+    columns += ("info_level", "warning_level", "critical_level", "action")
     assert rows(folder, "budgets", *columns) == [
-        ("b", Decimal("100.10"), Decimal("50.05"), None, Decimal("100.10"), "block")
+        ("b", Decimal("100.10"), "usd", "share", Decimal("0.5"), None, Decimal(1), "block")
     ]
+
+
+def test_what_a_budget_counts_is_written_for_sql(folder: Path) -> None:
+    (folder / "budgets.yaml").write_text(
+        """budgets:
+  - id: b
+    entity: team-a
+    measure: quantity
+    unit: credits
+    period: rolling
+    length: 36h
+    amount: 5
+    filter: {model: [openai/o3, x/y], tag: env=prod}
+    increases: [{amount: 2, valid_to_at: 2026-12-01T00:00:00Z}]
+    thresholds: {info: 0.8}
+    hysteresis: 0.05
+    renotify_after: 2d
+""",
+        encoding="utf-8",
+    )
+    columns = ("measure", "unit", "model_filter", "source_filter", "tag_filter")
+    columns += ("rolling_minutes", "hysteresis_ratio", "renotify_minutes", "info_level")
+    assert rows(folder, "budgets", *columns) == [
+        (
+            *("quantity", "credits", "|openai/o3|x/y|", None, "|env=prod|"),
+            *(36 * 60, Decimal("0.05"), 2 * 24 * 60, Decimal("0.8")),
+        )
+    ]
+    assert rows(folder, "budget_tags", "tag_key", "tag_value") == [("env", "prod")]
+    assert rows(folder, "budget_increases", "budget_id", "amount") == [("b", Decimal(2))]
+
+
+def test_a_tag_that_a_budget_asks_for_is_told_apart_in_history_too(folder: Path) -> None:
+    before = load_config(folder).versions
+    asked = FILES["budgets"].replace("mode: hard", "filter: {tag: env=prod}, mode: hard")
+    (folder / "budgets.yaml").write_text(asked, encoding="utf-8")
+    after = load_config(folder).versions
+    assert before.attribution_version != after.attribution_version
+    assert before.pricing_version == after.pricing_version
 
 
 def test_another_amount_is_another_budget_version(folder: Path) -> None:
@@ -170,6 +203,8 @@ def test_a_configuration_is_one_load_and_an_unchanged_one_is_none(
         "features": 0,
         "identities": 4,
         "budgets": 1,
+        "budget_increases": 0,
+        "budget_tags": 0,
         "model_aliases": 0,
         "contract_sources": 0,
         "price_rules": 0,

@@ -13,6 +13,7 @@ from orchestration.governance.alerts import (
     Thresholds,
     level_of,
     next_state,
+    pass_over,
     resolve_deleted,
 )
 
@@ -147,3 +148,46 @@ def test_a_deleted_budget_resolves_its_alert_once() -> None:
     gone, moves = resolve_deleted(warning, LIMITS)
     assert [(m.to_level, m.cause) for m in moves] == [("ok", "deleted")]
     assert resolve_deleted(gone, LIMITS) == (gone, ())
+
+
+@pytest.mark.parametrize(
+    ("value", "level"),
+    [
+        # Warning holds down to 720, a tenth below 800; info down to 450.
+        ("1000", "critical"),
+        ("799", "warning"),
+        ("720", "warning"),
+        ("719.99", "info"),
+        ("450", "info"),
+        ("449.99", "ok"),
+    ],
+)
+def test_a_level_is_left_only_well_below_its_threshold(value: str, level: str) -> None:
+    at_warning = State(level="warning", announced="warning", seq=1, rolled=False)
+    state, _ = next_state(at_warning, seen(value, hysteresis_ratio=Decimal("0.1")))
+    assert state.level == level
+
+
+def test_a_trembling_value_is_told_once() -> None:
+    state, told = FRESH, []
+    for value in ("800", "799", "801", "790", "800"):
+        state, moves = next_state(state, seen(value, hysteresis_ratio=Decimal("0.05")))
+        told += [(m.from_level, m.to_level) for m in moves]
+    assert told == [("ok", "warning")]
+
+
+def test_a_balance_rises_well_over_its_threshold_before_it_has_recovered() -> None:
+    below = Thresholds(Decimal(50), Decimal(20), Decimal(0), condition="below")
+    at_info = State(level="info", announced="info", seq=1, rolled=False)
+    levels = [
+        next_state(at_info, seen(v, thresholds=below, hysteresis_ratio=Decimal("0.2")))[0].level
+        for v in ("60", "60.01")
+    ]
+    assert levels == ["info", "ok"]
+
+
+def test_a_paused_alert_hears_nothing_but_the_end_of_its_period() -> None:
+    at_warning = State(level="warning", announced="warning", seq=1, rolled=False)
+    assert pass_over(at_warning, seen("1200")) == (at_warning, ())
+    state, moves = pass_over(at_warning, seen("1200", as_of=DECEMBER))
+    assert state.rolled and [(m.to_level, m.cause) for m in moves] == [("ok", "period_roll")]

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -110,10 +111,10 @@ def test_raising_the_budget_recovers_and_opens(store: Engine) -> None:
     raised = budget(
         "1000",
         budget_version="v2",
-        amount_usd=Decimal(4000),
-        info_threshold_usd=Decimal(2000),
-        warning_threshold_usd=Decimal(3000),
-        critical_threshold_usd=Decimal(4000),
+        amount=Decimal(4000),
+        info_threshold=Decimal(2000),
+        warning_threshold=Decimal(3000),
+        critical_threshold=Decimal(4000),
     )
     evaluate(store, reading=reading(3, raised))
     assert steps(store)[-1] == (2, "critical", "ok")
@@ -239,7 +240,7 @@ def test_two_budgets_of_one_key_open_it_only_together(store: Engine) -> None:
     team = budget("2000", budget_id="team", entity_key="team-platform")
     keys = (key(), key(of="team"))
     evaluate(store, reading=reading(2, budget("1000"), team, keys=keys))
-    low = replace(team, used_usd=Decimal(1))
+    low = replace(team, used=Decimal(1))
     evaluate(store, reading=reading(3, budget("1000"), low, keys=keys))
     assert wants(store) == [(KEY, "block", 1)]
     evaluate(store, reading=reading(4, budget("1"), low, keys=keys))
@@ -302,8 +303,8 @@ def test_the_reading_comes_from_the_published_marts() -> None:
         "null::varchar as held_reason"
     )
     columns = {
-        "amount_usd": "1000::decimal(38,15)",
-        "used_usd": "1000.000000000000001::decimal(38,15)",
+        "amount": "1000::decimal(38,15)",
+        "used": "1000.000000000000001::decimal(38,15)",
         "is_current": "true",
         "is_complete": "true",
         "period_start_at": "timestamp '2026-11-01'",
@@ -322,7 +323,7 @@ def test_the_reading_comes_from_the_published_marts() -> None:
     found = read_budgets(con)
     con.close()
     assert (found.snapshot_id, found.as_of) == (4, AS_OF)
-    assert found.budgets[0].used_usd == Decimal("1000.000000000000001")
+    assert found.budgets[0].used == Decimal("1000.000000000000001")
     assert found.budgets[0].period_end_at == DECEMBER
     assert found.keys[0].source_instance == "litellm-main"
 
@@ -337,3 +338,40 @@ def test_reading_before_anything_was_published_says_so() -> None:
     with pytest.raises(LookupError, match="nothing was published"):
         read_budgets(con)
     con.close()
+
+
+def test_a_paused_budget_neither_tells_nor_acts_and_lifts_what_it_asked_for(store: Engine) -> None:
+    evaluate(store, reading=reading(2, budget("1000")))
+    paused = budget("1000", is_paused=True, budget_version="v2")
+    evaluate(store, reading=reading(3, paused))
+    assert wants(store) == [(KEY, "open", 2)]
+    assert steps(store) == [(1, "ok", "critical")]
+    evaluate(store, reading=reading(4, replace(paused, is_paused=False, budget_version="v3")))
+    assert wants(store) == [(KEY, "block", 3)]
+    assert steps(store) == [(1, "ok", "critical")]
+
+
+def test_a_level_that_lasts_is_told_again_and_is_no_transition(store: Engine) -> None:
+    asked = {"renotify_minutes": 60}
+    told = []
+    for snapshot, minutes in enumerate((0, 59, 60, 90, 185, 190), start=2):
+        now = AS_OF + timedelta(minutes=minutes)
+        evaluate(store, reading=reading(snapshot, budget("850", **asked), as_of=now))
+        told.append([body(row)["data"].get("reminder") for row in rows(store, outbox)])
+    # After an hour the first; nothing ran at two hours, so at 3:05 the third, and once.
+    assert told == [[None], [None], [None, 1], [None, 1], [None, 1, 3], [None, 1, 3]]
+    assert steps(store) == [(1, "ok", "warning")]
+    assert {row["event_type"] for row in rows(store, outbox)} == {"budget.threshold_reached"}
+
+
+def test_a_budget_of_tokens_says_so(store: Engine) -> None:
+    tokens = budget("900", budget_id="t", measure="tokens", unit="tokens")
+    evaluate(store, reading=reading(2, budget("10"), tokens))
+    evaluate(store, reading=reading(3, budget("1000"), tokens))
+    sent = sorted(rows(store, outbox), key=lambda row: row["ordinal"])
+    first, breach = [body(row)["data"] for row in sent]
+    assert first["baselines"][0]["use"]["unit"] == "tokens"
+    assert "currency" not in first["baselines"][0]["use"]
+    # The tokens left are fewer than the dollars, and bind no budget of dollars.
+    assert breach["binding_budget"]["id"] == "coder"
+    assert {row["unit"] for row in rows(store, transition)} == {"usd", "tokens"}

@@ -48,10 +48,10 @@ class AlertMachine(RuleBasedStateMachine):
                 period_start_at=NOVEMBER + MONTH * period,
                 period_end_at=NOVEMBER + MONTH * (period + 1),
                 is_current=period == self.period,
-                amount_usd=self.limit,
-                info_threshold_usd=None,
-                warning_threshold_usd=self.limit * Decimal("0.8"),
-                critical_threshold_usd=self.limit,
+                amount=self.limit,
+                info_threshold=None,
+                warning_threshold=self.limit * Decimal("0.8"),
+                critical_threshold=self.limit,
             )
             for period, used in self.used.items()
         ]

@@ -285,7 +285,7 @@ def test_forty_runaway_keys_are_blocked_in_one_run(tmp_path: Path) -> None:
 def test_a_raised_budget_releases(armed: Place) -> None:
     armed.used("1000")
     armed.run()
-    armed.used("1000", budget_version="v2", critical_threshold_usd=Decimal(2000))
+    armed.used("1000", budget_version="v2", critical_threshold=Decimal(2000))
     assert armed.results() == [("unblock", "verified")]
 
 

@@ -1,31 +1,54 @@
-{# The start, in UTC, of the calendar period (of a zone) that a UTC timestamp falls in. #}
-{% macro period_start(period, column, zone) -%}
-    {{ return(adapter.dispatch('period_start')(period, column, zone)) }}
+{# The start, in UTC, of a budget's period that a UTC timestamp falls in: the calendar's in its zone. An hour is counted from
+   the minute alone, so that the hours before and after a change of clocks are two. What has no calendar (lifetime,
+   rolling) starts with the budget. #}
+{% macro period_start(budget, column) -%}
+    {{ return(adapter.dispatch('period_start')(budget, column)) }}
 {%- endmacro %}
 
-{% macro default__period_start(period, column, zone) -%}
-    cast(
-        date_trunc({{ period }}, ({{ column }} at time zone 'UTC') at time zone {{ zone }})
-        at time zone {{ zone }} at time zone 'UTC' as timestamp
-    )
+{% macro default__period_start(budget, column) -%}
+    {%- set local = '((' ~ column ~ " at time zone 'UTC') at time zone " ~ budget ~ '.timezone)' -%}
+    {%- set anchor = "(interval '1 day') * (" ~ budget ~ '.anchor_day - 1)' -%}
+    case
+        when {{ budget }}.period in ('lifetime', 'rolling')
+            then coalesce({{ budget }}.valid_from_at, timestamp '1970-01-01 00:00:00')
+        when {{ budget }}.period = 'hour'
+            then date_trunc('minute', {{ column }}) - (interval '1 minute') * date_part('minute', {{ local }})
+        when {{ budget }}.period in ('month', 'quarter')
+            then
+                cast(
+                    (date_trunc({{ budget }}.period, {{ local }} - {{ anchor }}) + {{ anchor }})
+                    at time zone {{ budget }}.timezone at time zone 'UTC' as timestamp
+                )
+        else
+            cast(
+                date_trunc({{ budget }}.period, {{ local }})
+                at time zone {{ budget }}.timezone at time zone 'UTC' as timestamp
+            )
+    end
 {%- endmacro %}
 
-{# The end, in UTC, of the calendar period that starts at a UTC timestamp: calendar steps are taken in local time. #}
-{% macro period_end(period, column, zone) -%}
-    {{ return(adapter.dispatch('period_end')(period, column, zone)) }}
+{# The end, in UTC, of the period that starts at a UTC timestamp: calendar steps are taken in local time. #}
+{% macro period_end(budget, column) -%}
+    {{ return(adapter.dispatch('period_end')(budget, column)) }}
 {%- endmacro %}
 
-{% macro default__period_end(period, column, zone) -%}
-    cast(
-        (
-            cast(({{ column }} at time zone 'UTC') at time zone {{ zone }} as timestamp)
-            + case {{ period }}
-                when 'day' then interval '1 day'
-                when 'week' then interval '7 days'
-                when 'month' then interval '1 month'
-                when 'quarter' then interval '3 months'
-                else interval '1 year'
-            end
-        ) at time zone {{ zone }} at time zone 'UTC' as timestamp
-    )
+{% macro default__period_end(budget, column) -%}
+    case
+        when {{ budget }}.period in ('lifetime', 'rolling')
+            then coalesce({{ budget }}.valid_to_at, timestamp '9999-12-31 00:00:00')
+        when {{ budget }}.period = 'hour' then {{ column }} + interval '1 hour'
+        else
+            cast(
+                (
+                    cast(({{ column }} at time zone 'UTC') at time zone {{ budget }}.timezone as timestamp)
+                    + case {{ budget }}.period
+                        when 'day' then interval '1 day'
+                        when 'week' then interval '7 days'
+                        when 'month' then interval '1 month'
+                        when 'quarter' then interval '3 months'
+                        else interval '1 year'
+                    end
+                ) at time zone {{ budget }}.timezone at time zone 'UTC' as timestamp
+            )
+    end
 {%- endmacro %}

@@ -5,8 +5,11 @@ with quarter_hours as (
 ),
 
 budgets as (
-    select * from {{ ref('stg_config__budgets') }}
-    where mode = 'hard'
+    select
+        *,
+        case when measure = 'quantity' then unit end as unit_counted
+    from {{ ref('stg_config__budgets') }}
+    where mode = 'hard' and not is_paused
 ),
 
 expanded as (
@@ -69,6 +72,7 @@ own as (
     inner join budgets
         on expanded.ancestor_key = budgets.entity_key
         and (budgets.scope = 'consolidated' or expanded.depth = 0)
+        and {{ budget_counts('budgets', 'placed') }}
     group by
         budgets.budget_id,
         placed.source,
@@ -98,6 +102,11 @@ unused as (
         on listed_keys.source_instance = key_totals.source_instance
         and listed_keys.identifier = key_totals.raw_key_hash
     where key_totals.raw_key_hash is null
+        -- What a key would be used for is not known.
+        and coalesce(
+            budgets.source_filter, budgets.provider_filter, budgets.model_filter, budgets.operation_filter,
+            budgets.application_filter, budgets.feature_filter, budgets.tag_filter, budgets.unit_counted
+        ) is null
 )
 
 select

@@ -1,4 +1,4 @@
--- one row per budget and calendar period with use, and always one for the period under way
+-- one row per budget and period with use, and always one for the period under way; amounts are in the budget's unit
 with budgets as (
     select * from {{ ref('stg_config__budgets') }}
 ),
@@ -13,6 +13,10 @@ drivers as (
 
 current_pass as (
     select * from {{ ref('stg_run__current_pass') }}
+),
+
+periods as (
+    select * from {{ ref('int_budgets__periods') }}
 ),
 
 freshness as (
@@ -40,33 +44,6 @@ stale as (
     group by
         budget_use.budget_id,
         budget_use.period_start_at
-),
-
-used as (
-    select
-        budget_id,
-        period_start_at,
-        min(first_usage_at) as first_usage_at,
-        sum(priced_use) as priced_usd,
-        sum(estimated_use) as estimated_usd
-    from budget_use
-    group by
-        budget_id,
-        period_start_at
-),
-
-current_periods as (
-    select
-        budgets.budget_id,
-        {{ period_start('budgets.period', 'current_pass.as_of', 'budgets.timezone') }} as period_start_at
-    from budgets
-    cross join current_pass
-),
-
-periods as (
-    select budget_id, period_start_at from used
-    union
-    select budget_id, period_start_at from current_periods
 )
 
 select
@@ -78,33 +55,36 @@ select
     nodes.tree,
     budgets.scope,
     budgets.measure,
+    budgets.unit,
     budgets.mode,
     budgets.action,
+    budgets.is_paused,
     budgets.period,
     budgets.timezone,
 
     periods.period_start_at,
-    {{ period_end('budgets.period', 'periods.period_start_at', 'budgets.timezone') }} as period_end_at,
-    current_periods.budget_id is not null as is_current,
+    periods.period_end_at,
+    periods.is_current,
 
-    {{ money('budgets.amount_usd') }} as amount_usd,
-    {{ money('budgets.info_threshold_usd') }} as info_threshold_usd,
-    {{ money('budgets.warning_threshold_usd') }} as warning_threshold_usd,
-    {{ money('budgets.critical_threshold_usd') }} as critical_threshold_usd,
-    {{ money('coalesce(used.priced_usd, 0) + coalesce(used.estimated_usd, 0)') }} as used_usd,
-    {{ money('coalesce(used.priced_usd, 0)') }} as priced_usd,
-    {{ money('coalesce(used.estimated_usd, 0)') }} as estimated_usd,
-    {{ money('budgets.amount_usd - coalesce(used.priced_usd, 0) - coalesce(used.estimated_usd, 0)') }}
-        as remaining_usd,
+    {{ money('periods.amount') }} as amount,
+    {{ money('periods.info_threshold') }} as info_threshold,
+    {{ money('periods.warning_threshold') }} as warning_threshold,
+    {{ money('periods.critical_threshold') }} as critical_threshold,
+    {{ money('budgets.hysteresis_ratio') }} as hysteresis_ratio,
+    cast(budgets.renotify_minutes as bigint) as renotify_minutes,
+    {{ money('periods.used') }} as used,
+    {{ money('periods.priced') }} as priced,
+    {{ money('periods.estimated') }} as estimated,
+    {{ money('periods.amount - periods.used') }} as remaining,
     case
-        when used.priced_usd + used.estimated_usd >= budgets.critical_threshold_usd then 'critical'
-        when used.priced_usd + used.estimated_usd >= budgets.warning_threshold_usd then 'warning'
-        when used.priced_usd + used.estimated_usd >= budgets.info_threshold_usd then 'info'
+        when periods.used >= periods.critical_threshold then 'critical'
+        when periods.used >= periods.warning_threshold then 'warning'
+        when periods.used >= periods.info_threshold then 'info'
         else 'ok'
     end as matched_level,
     coalesce(drivers.top_drivers_json, '[]') as top_drivers_json,
 
-    used.first_usage_at,
+    periods.first_usage_at,
     current_pass.as_of,
     stale.budget_id is null as is_complete,
     case when stale.budget_id is not null then concat('stale source: ', stale.source_instance) end
@@ -116,16 +96,10 @@ left join nodes
     on budgets.entity_key = nodes.entity_key
 left join paths
     on budgets.entity_key = paths.entity_key
-left join used
-    on periods.budget_id = used.budget_id
-    and periods.period_start_at = used.period_start_at
 left join drivers
     on periods.budget_id = drivers.budget_id
     and periods.period_start_at = drivers.period_start_at
 left join stale
     on periods.budget_id = stale.budget_id
     and periods.period_start_at = stale.period_start_at
-left join current_periods
-    on periods.budget_id = current_periods.budget_id
-    and periods.period_start_at = current_periods.period_start_at
 cross join current_pass

@@ -1,4 +1,5 @@
--- one row per budget, calendar period (of the budget's zone), owner of the use, model and gateway key: what was used
+-- one row per budget, period (of the budget's zone), owner of the use, model and gateway key: what was used, in the budget's
+-- unit
 with quarter_hours as (
     select * from {{ ref('int_spend__quarter_hours') }}
 ),
@@ -9,6 +10,10 @@ budgets as (
 
 expanded as (
     select * from {{ ref('int_org__expanded') }}
+),
+
+current_pass as (
+    select * from {{ ref('stg_run__current_pass') }}
 ),
 
 -- Each event has a place in both trees; a budget stands on a node of one of them.
@@ -25,9 +30,9 @@ budgeted as (
         placed.*,
         budgets.budget_id,
         budgets.measure,
-        {{ period_start('budgets.period', 'placed.bucket_start_at', 'budgets.timezone') }}
-            as period_start_at
+        {{ period_start('budgets', 'placed.bucket_start_at') }} as period_start_at
     from placed
+    cross join current_pass
     inner join expanded
         on placed.node_key = expanded.entity_key
         and placed.tree = expanded.tree
@@ -38,6 +43,12 @@ budgeted as (
         and (budgets.scope = 'consolidated' or expanded.depth = 0)
         and (budgets.valid_from_at is null or placed.bucket_start_at >= budgets.valid_from_at)
         and (budgets.valid_to_at is null or placed.bucket_start_at < budgets.valid_to_at)
+        -- The last minutes up to now, in whole quarters of an hour.
+        and (
+            budgets.rolling_minutes is null
+            or placed.bucket_start_at >= current_pass.as_of - (interval '1 minute') * budgets.rolling_minutes
+        )
+        and {{ budget_counts('budgets', 'placed') }}
 )
 
 select
@@ -53,7 +64,9 @@ select
     -- Cost counts what is unpriced by its estimate: a new model must not escape its budget (DESIGN D7).
     {{ money("sum(case measure
         when 'cost' then effective_cost_usd
+        when 'charged' then charged_usd
         when 'tokens' then total_tokens
+        when 'quantity' then quantity
         else requests_count
     end)") }} as priced_use,
     {{ money("sum(case when measure = 'cost' then estimated_cost_usd else 0 end)") }} as estimated_use

@@ -1,5 +1,5 @@
--- one row per quarter of an hour (UTC), owner entity, customer, application, feature, gateway key, system, model and operation:
--- fine enough that the days of any zone sum exactly (DESIGN D23)
+-- one row per quarter of an hour (UTC), owner entity, customer, feature, gateway key, system, model, operation, application,
+-- unit and tags that a budget asks for: fine enough that the days of any zone sum exactly (DESIGN D23)
 -- depends_on: {{ ref('int_usage__touched_days') }}
 {{ config(
     materialized='incremental',
@@ -8,15 +8,42 @@
     pre_hook='{{ delete_touched_days() }}',
 ) }}
 {% set dimensions = [
-    'usage_on', 'bucket_start_at', 'entity_key', 'customer_key', 'application_key', 'feature_key', 'source', 'source_instance',
-    'provider', 'model_id', 'operation', 'raw_key_hash', 'raw_key_alias',
+    'usage_on', 'bucket_start_at', 'entity_key', 'customer_key', 'feature_key', 'source', 'source_instance',
+    'provider', 'model_id', 'operation', 'raw_key_hash', 'raw_key_alias', 'application_key', 'unit', 'budget_tags',
 ] %}
-with usage_events as (
-    select
-        *,
-        {{ quarter_hour('occurred_at') }} as bucket_start_at
-    from {{ ref('fct_usage') }}
+with facts as (
+    select * from {{ ref('fct_usage') }}
     where {{ touched_days_filter('usage_on') }}
+),
+
+tags_asked_for as (
+    select * from {{ ref('stg_config__budget_tags') }}
+),
+
+tagged as (
+    select
+        facts.usage_key,
+        concat(
+            '|',
+            {{ dbt.listagg(
+                "concat(tags_asked_for.tag_key, '=', tags_asked_for.tag_value)", "'|'", 'order by tags_asked_for.tag_key'
+            ) }},
+            '|'
+        ) as budget_tags
+    from facts
+    inner join tags_asked_for
+        on {{ json_member('facts.tags', 'tags_asked_for.tag_key') }} = tags_asked_for.tag_value
+    group by facts.usage_key
+),
+
+usage_events as (
+    select
+        facts.*,
+        tagged.budget_tags,
+        {{ quarter_hour('facts.occurred_at') }} as bucket_start_at
+    from facts
+    left join tagged
+        on facts.usage_key = tagged.usage_key
 ),
 
 current_pass as (
@@ -27,6 +54,7 @@ rolled_up as (
     select
         {{ dimensions | join(',\n        ') }},
         count(*) as requests_count,
+        {{ money('coalesce(sum(quantity), 0)') }} as quantity,
         sum(case when status = 'error' then 1 else 0 end) as errors_count,
         sum(case when is_costed and effective_cost_usd is null then 1 else 0 end)
             as unpriced_requests_count,

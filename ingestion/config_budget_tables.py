@@ -1,0 +1,120 @@
+"""Budgets as rows of `raw_config`: their levels as shares, or in what they count."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from ingestion.config_budgets import LEVELS, Budget, Filter, length_of
+from ingestion.config_versions import version_of
+from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME
+
+Rows = Iterator[tuple[Any, ...]]
+_QUANTUM = Decimal("1e-15")
+_FILTERS = tuple(Filter.model_fields)
+
+BUDGET_COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
+    "budgets": (
+        ("budget_id", TEXT),
+        ("budget_version", TEXT),
+        ("entity_key", TEXT),
+        ("scope", TEXT),
+        ("measure", TEXT),
+        ("unit", TEXT),
+        *((f"{name}_filter", TEXT) for name in _FILTERS),
+        ("period", TEXT),
+        ("rolling_minutes", INTEGER),
+        ("anchor_day", INTEGER),
+        ("timezone", TEXT),
+        ("amount", MONEY),
+        ("threshold_kind", TEXT),
+        *((f"{level}_level", MONEY) for level in LEVELS),
+        ("hysteresis_ratio", MONEY),
+        ("renotify_minutes", INTEGER),
+        ("mode", TEXT),
+        ("action", TEXT),
+        ("is_paused", pa.bool_()),
+        ("valid_from_at", UTC_TIME),
+        ("valid_to_at", UTC_TIME),
+    ),
+    "budget_tags": (("tag_key", TEXT), ("tag_value", TEXT)),
+    "budget_increases": (
+        ("budget_id", TEXT),
+        ("amount", MONEY),
+        ("valid_from_at", UTC_TIME),
+        ("valid_to_at", UTC_TIME),
+    ),
+}
+
+
+def budgets(config: Any) -> Rows:
+    """One row an enabled budget of one entity; an edit is a new version."""
+    for budget in _enabled(config):
+        yield (
+            budget.id,
+            version_of(budget)[:16],
+            budget.entity,
+            budget.scope,
+            budget.measure,
+            budget.counted_in,
+            *(_between_bars(getattr(budget.filter, name)) for name in _FILTERS),
+            budget.period,
+            _minutes(budget.length),
+            budget.anchor_day,
+            budget.timezone,
+            budget.amount.quantize(_QUANTUM),
+            "share" if budget.thresholds.unit == "share" else "absolute",
+            *(_exact(getattr(budget.thresholds, level)) for level in LEVELS),
+            budget.hysteresis.quantize(_QUANTUM),
+            _minutes(budget.renotify_after),
+            budget.mode,
+            next(iter(budget.actions), None),
+            budget.paused,
+            budget.valid_from_at,
+            budget.valid_to_at,
+        )
+
+
+def budget_increases(config: Any) -> Rows:
+    """One row a temporary increase of an enabled budget."""
+    for budget in _enabled(config):
+        for more in budget.increases:
+            yield budget.id, more.amount.quantize(_QUANTUM), more.valid_from_at, more.valid_to_at
+
+
+def budget_tags(config: Any) -> Rows:
+    """One row a tag that any enabled budget asks for."""
+    for tag in tags_asked_for(config):
+        key, _, value = tag.partition("=")
+        yield key, value
+
+
+def tags_asked_for(config: Any) -> list[str]:
+    """The tags, written key=value, that roll-ups have to keep apart."""
+    return sorted({budget.filter.tag for budget in _enabled(config)} - {None})
+
+
+BUDGET_ROWS = {
+    "budgets": budgets,
+    "budget_increases": budget_increases,
+    "budget_tags": budget_tags,
+}
+
+
+def _enabled(config: Any) -> Iterator[Budget]:
+    return (budget for budget in config.budgets if budget.enabled)
+
+
+def _between_bars(values: tuple[str, ...] | str | None) -> str | None:
+    listed = (values,) if isinstance(values, str) else values
+    return f"|{'|'.join(listed)}|" if listed else None
+
+
+def _minutes(length: str | None) -> int | None:
+    return None if length is None else length_of(length) // timedelta(minutes=1)
+
+
+def _exact(amount: Decimal | None) -> Decimal | None:
+    return None if amount is None else amount.quantize(_QUANTUM)
