@@ -1,4 +1,4 @@
-"""Budgets as rows of `raw_config`: their levels as shares, or in what they count."""
+"""Budgets and alerts as rows of `raw_config`: levels as shares, or in what is counted."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -38,6 +38,16 @@ BUDGET_COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
         ("is_paused", pa.bool_()),
         ("valid_from_at", UTC_TIME),
         ("valid_to_at", UTC_TIME),
+    ),
+    "alerts": (
+        ("alert_id", TEXT),
+        ("alert_version", TEXT),
+        ("kind", TEXT),
+        ("entity_key", TEXT),
+        ("window_minutes", INTEGER),
+        ("floor_usd", MONEY),
+        *((f"{level}_threshold", MONEY) for level in LEVELS),
+        ("is_paused", pa.bool_()),
     ),
     "budget_tags": (("tag_key", TEXT), ("tag_value", TEXT)),
     "budget_increases": (
@@ -96,7 +106,24 @@ def tags_asked_for(config: Any) -> list[str]:
     return sorted({budget.filter.tag for budget in _enabled(config)} - {None})
 
 
+def alerts(config: Any) -> Rows:
+    """One row an enabled alert of one entity, or of the whole."""
+    for alert in config.alerts:
+        if alert.enabled:
+            yield (
+                alert.id,
+                version_of(alert)[:16],
+                alert.kind,
+                alert.entity,
+                _minutes(alert.window),
+                alert.floor_usd.quantize(_QUANTUM),
+                *(_exact(getattr(alert.thresholds, level)) for level in LEVELS),
+                alert.paused,
+            )
+
+
 BUDGET_ROWS = {
+    "alerts": alerts,
     "budgets": budgets,
     "budget_increases": budget_increases,
     "budget_tags": budget_tags,

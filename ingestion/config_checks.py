@@ -6,6 +6,7 @@ Belongs here: checks over the whole configuration that are not about the shape o
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ingestion.config_alerts import Alert
 from ingestion.config_budgets import Budget
 from ingestion.config_outward import Endpoint, Gateway
 from ingestion.config_schema import (
@@ -123,30 +124,28 @@ def values_of(rule: Identity) -> tuple[str, ...]:
     return (rule.value,) if isinstance(rule.value, str) else rule.value
 
 
-def budget_problems(
-    budgets: Sequence[Placed[Budget]], nodes: Mapping[str, Node]
+def expansion_problems(
+    declared: Sequence[Placed[Budget]] | Sequence[Placed[Alert]], nodes: Mapping[str, Node]
 ) -> Iterator[Problem]:
-    """Budgets of an entity that is not there, and expansions whose ids collide or grow too long."""
-    declared = {placed.value.id for placed in budgets}
-    for placed in budgets:
-        budget = placed.value
-        if budget.entity is not None and budget.entity not in nodes:
-            yield placed.problem(f"no entity is called {budget.entity}", "entity")
-        for node in expanded_to(budget, nodes):
-            name = f"{budget.id}-{node.id}"
-            if name in declared:
+    """Of an entity that is not there, and expansions whose ids collide or grow too long."""
+    names = {placed.value.id for placed in declared}
+    for placed in declared:
+        one = placed.value
+        if one.entity is not None and one.entity not in nodes:
+            yield placed.problem(f"no entity is called {one.entity}", "entity")
+        for node in expanded_to(one, nodes):
+            name = f"{one.id}-{node.id}"
+            if name in names:
                 yield placed.problem(
-                    f"its budget of {node.id} would be called {name}, which exists", "id"
+                    f"its own of {node.id} would be called {name}, which exists", "id"
                 )
             if len(name) > 63:
-                yield placed.problem(
-                    f"its budget of {node.id} would have an id longer than 63", "id"
-                )
+                yield placed.problem(f"its own of {node.id} would have an id longer than 63", "id")
 
 
-def expanded_to(budget: Budget, nodes: Mapping[str, Node]) -> list[Node]:
-    """The nodes that `each` stands for; none for a budget of one entity."""
-    return [node for node in nodes.values() if budget.each is not None and node.type == budget.each]
+def expanded_to(one: Budget | Alert, nodes: Mapping[str, Node]) -> list[Node]:
+    """The nodes that `each` stands for; none for what is of one entity."""
+    return [node for node in nodes.values() if one.each is not None and node.type == one.each]
 
 
 def outward_problems(

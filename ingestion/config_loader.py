@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from ingestion import config_checks as checks
+from ingestion.config_alerts import Alert
 from ingestion.config_budgets import Budget
 from ingestion.config_money import Charge, Commitment, FxRate, money_problems
 from ingestion.config_outward import Endpoint, Gateway
@@ -42,6 +43,7 @@ class Config:
     features: tuple[Feature, ...]
     identities: tuple[Identity, ...]
     budgets: tuple[Budget, ...]
+    alerts: tuple[Alert, ...]
     endpoints: tuple[Endpoint, ...]
     gateways: tuple[Gateway, ...]
     exempt_keys: tuple[str, ...]
@@ -71,6 +73,7 @@ _LISTS: dict[str, dict[str, Any]] = {
     "features.yaml": {"features": Feature},
     "identities.yaml": {"identities": Identity},
     "budgets.yaml": {"budgets": Budget},
+    "alerts.yaml": {"alerts": Alert},
     "webhooks.yaml": {"endpoints": Endpoint},
     "enforcement.yaml": {"gateways": Gateway},
     "prices.yaml": {
@@ -227,6 +230,7 @@ def _checked(
             "node": [*owners, *customers],
             "feature": found["features"],
             "budget": found["budgets"],
+            "alert": found["alerts"],
             "endpoint": found["endpoints"],
             "gateway": found["gateways"],
             "contract": found["contracts"],
@@ -242,7 +246,8 @@ def _checked(
     problems += checks.identity_problems(
         found["identities"], sources=plain["sources"], nodes=nodes, features=plain["features"]
     )
-    problems += checks.budget_problems(found["budgets"], nodes)
+    problems += checks.expansion_problems(found["budgets"], nodes)
+    problems += checks.expansion_problems(found["alerts"], nodes)
     problems += checks.outward_problems(
         found["endpoints"], found["gateways"], sources=plain["sources"], nodes=nodes
     )
@@ -270,6 +275,7 @@ def _checked(
         features=plain["features"],
         identities=plain["identities"],
         budgets=tuple(_expanded(plain["budgets"], nodes)),
+        alerts=tuple(_expanded(plain["alerts"], nodes)),
         endpoints=plain["endpoints"],
         gateways=plain["gateways"],
         exempt_keys=exempt_keys,
@@ -288,11 +294,12 @@ def _checked(
     return config, problems
 
 
-def _expanded(budgets: tuple[Budget, ...], nodes: dict[str, Node]) -> Iterator[Budget]:
-    for budget in budgets:
-        if budget.each is None:
-            yield budget
-        for node in checks.expanded_to(budget, nodes):
-            yield budget.model_copy(
-                update={"id": f"{budget.id}-{node.id}", "entity": node.id, "each": None}
+def _expanded(declared: tuple[Any, ...], nodes: dict[str, Node]) -> Iterator[Any]:
+    """Budgets or alerts, with one of each entity that `each` stands for."""
+    for one in declared:
+        if one.each is None:
+            yield one
+        for node in checks.expanded_to(one, nodes):
+            yield one.model_copy(
+                update={"id": f"{one.id}-{node.id}", "entity": node.id, "each": None}
             )

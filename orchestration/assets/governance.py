@@ -27,6 +27,7 @@ from orchestration.governance.endpoints import EndpointConfig, sync_endpoints
 from orchestration.governance.evaluate import evaluate
 from orchestration.governance.losses import announce_losses, read_losses
 from orchestration.governance.price_changes import announce_price_changes, read_price_changes
+from orchestration.governance.readings import read_alerts
 from orchestration.governance.wallet_alerts import wallet_alerts
 from orchestration.governance.wallet_facts import read_wallets
 from orchestration.governance.wallet_keeping import keep_ledger
@@ -87,7 +88,10 @@ def outbound_assets(
             losses = read_losses(connection)
             price_changes = read_price_changes(connection)
             wallets = read_wallets(connection)
-        done = evaluate(engine, reading=reading, others=wallet_alerts(engine, wallets))
+            alerts = read_alerts(connection)
+        done = evaluate(
+            engine, reading=reading, others={**wallet_alerts(engine, wallets), **alerts}
+        )
         messages = announce_losses(engine, losses, as_of=reading.as_of)
         messages += announce_price_changes(engine, price_changes, as_of=reading.as_of)
         messages += announce_closes(engine, as_of=reading.as_of)

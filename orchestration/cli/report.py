@@ -176,9 +176,10 @@ def _webhooks(vendors: Any) -> Table:
 
 def _about(data: dict[str, Any]) -> str:
     if "baselines" in data:
-        return f"first findings, in one message: {data['count']} budgets"
+        return f"first findings, in one message: {data['count']}"
     if "transition" in data:
-        return f"{data['budget']['id']} {data['transition']['from']} → {data['transition']['to']}"
+        name = data["alert_id"].partition(":")[2]
+        return f"{name} {data['transition']['from']} → {data['transition']['to']}"
     if "margin" in data:
         loss, month = Decimal(data["margin"]["margin"]), data["period"]["start_at"][:7]
         return f"{data['customer']['key']} at a loss in {month}: {loss:,.2f} USD"

@@ -11,12 +11,23 @@ from orchestration.governance.budgets import BudgetReading
 
 MAX_BYTES = 20_000
 _MOST_DRIVERS = 5
+_EVENT_OF = {
+    "burn_rate": "spend.burn_rate_exceeded",
+    "anomaly": "spend.anomaly_detected",
+    "forecast": "budget.forecast_exceeded",
+}
 
 
 def event_type_of(move: Move, alert_id: str) -> str:
-    """`<kind>.threshold_reached` where it gets worse, `<kind>.threshold_recovered` where better."""
+    """`<kind>.threshold_reached` where it gets worse, `<kind>.threshold_recovered` where better.
+
+    What is watched of spend has one type for both: `to` says which.
+    """
+    kind = kind_of(alert_id)
+    if kind in _EVENT_OF:
+        return _EVENT_OF[kind]
     up = severity(move.to_level) > severity(move.from_level)
-    return f"{kind_of(alert_id)}.threshold_{'reached' if up else 'recovered'}"
+    return f"{kind}.threshold_{'reached' if up else 'recovered'}"
 
 
 def envelope(event_type: str, *, timestamp: datetime, data: Mapping[str, Any]) -> bytes:
@@ -167,7 +178,7 @@ def _brief(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
     if "period" in entry:
         brief["period_start_at"] = entry["period"]["start_at"]
-    return brief | {name: entry[name] for name in ("use", "balance") if name in entry}
+    return brief | {name: entry[name] for name in ("use", "balance", "reading") if name in entry}
 
 
 def _share(row: BudgetReading) -> str | None:

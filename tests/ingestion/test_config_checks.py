@@ -78,7 +78,7 @@ def refusals(tmp_path: Path, files: dict[str, str]) -> list[str]:
                 "budgets": f"budgets:\n  - {{id: b, each: team, {BUDGET}}}\n"
                 f"  - {{id: b-team-a, entity: ada, {BUDGET}}}\n"
             },
-            "budgets.yaml:2: its budget of team-a would be called b-team-a, which exists",
+            "budgets.yaml:2: its own of team-a would be called b-team-a, which exists",
             id="expansion collides",
         ),
         pytest.param(

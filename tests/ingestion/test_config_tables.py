@@ -205,6 +205,7 @@ def test_a_configuration_is_one_load_and_an_unchanged_one_is_none(
         "budgets": 1,
         "budget_increases": 0,
         "budget_tags": 0,
+        "alerts": 0,
         "model_aliases": 0,
         "contract_sources": 0,
         "price_rules": 0,

@@ -1,0 +1,140 @@
+-- one row per burn-rate alert: spend of its window as a multiple of what its entity usually spends in that time, at that hour
+-- of the last two weeks; what is usual counts at least as the floor. Totals of whole days are no rate and are left out
+with alerts as (
+    select * from {{ ref('stg_config__alerts') }}
+    where kind = 'burn_rate'
+),
+
+current_pass as (
+    select * from {{ ref('stg_run__current_pass') }}
+),
+
+expanded as (
+    select * from {{ ref('int_org__expanded') }}
+),
+
+facts as (
+    select facts.*
+    from {{ ref('fct_usage') }} as facts
+    inner join current_pass
+        on facts.usage_on >= cast(current_pass.as_of - interval '1 day' as date)
+        and facts.occurred_at <= current_pass.as_of
+    where facts.fidelity = 'per_request'
+),
+
+quarter_hours as (
+    select quarter_hours.*
+    from {{ ref('int_spend__quarter_hours') }} as quarter_hours
+    inner join current_pass
+        on quarter_hours.usage_on >= cast(current_pass.as_of - interval '14 days' as date)
+),
+
+recent as (
+    select entity_key as node_key, 'owner' as tree, occurred_at, model_id, raw_key_alias,
+        coalesce(effective_cost_usd, 0) + coalesce(estimated_cost_usd, 0) as cost_usd
+    from facts
+    union all
+    select customer_key as node_key, 'customer' as tree, occurred_at, model_id, raw_key_alias,
+        coalesce(effective_cost_usd, 0) + coalesce(estimated_cost_usd, 0) as cost_usd
+    from facts
+),
+
+in_window as (
+    select
+        alerts.alert_id,
+        recent.model_id,
+        recent.raw_key_alias,
+        sum(recent.cost_usd) as cost_usd
+    from alerts
+    cross join current_pass
+    inner join expanded
+        on alerts.entity_key = expanded.ancestor_key
+        and current_pass.as_of >= expanded.valid_from_at
+        and current_pass.as_of < expanded.valid_to_at
+    inner join recent
+        on expanded.entity_key = recent.node_key
+        and expanded.tree = recent.tree
+        and recent.occurred_at > current_pass.as_of - (interval '1 minute') * alerts.window_minutes
+    group by
+        alerts.alert_id,
+        recent.model_id,
+        recent.raw_key_alias
+),
+
+ranked as (
+    select
+        *,
+        sum(cost_usd) over (partition by alert_id) as spent_usd,
+        row_number() over (partition by alert_id order by cost_usd desc, model_id, raw_key_alias) as driver_rank
+    from in_window
+),
+
+spent as (
+    select
+        alert_id,
+        max(spent_usd) as spent_usd,
+        concat(
+            '[',
+            {{ dbt.listagg(driver_json('model_id', 'raw_key_alias', 'cost_usd'), "','", 'order by driver_rank') }},
+            ']'
+        ) as drivers_json
+    from ranked
+    where driver_rank <= 3
+    group by alert_id
+),
+
+placed as (
+    select bucket_start_at, entity_key as node_key, 'owner' as tree, effective_cost_usd + estimated_cost_usd as cost_usd
+    from quarter_hours
+    union all
+    select bucket_start_at, customer_key as node_key, 'customer' as tree, effective_cost_usd + estimated_cost_usd as cost_usd
+    from quarter_hours
+),
+
+-- Hours before the first use of the two weeks are not counted: what is new would seem to run away.
+usual as (
+    select
+        alerts.alert_id,
+        sum(
+            case
+                when date_part('hour', placed.bucket_start_at) = date_part('hour', current_pass.as_of) then placed.cost_usd
+                else 0
+            end
+        ) as usual_usd,
+        greatest(
+            cast(max(cast(current_pass.as_of as date)) as date) - cast(min(placed.bucket_start_at) as date), 1
+        ) as days_known
+    from alerts
+    cross join current_pass
+    inner join expanded
+        on alerts.entity_key = expanded.ancestor_key
+        and current_pass.as_of >= expanded.valid_from_at
+        and current_pass.as_of < expanded.valid_to_at
+    inner join placed
+        on expanded.entity_key = placed.node_key
+        and expanded.tree = placed.tree
+        and placed.bucket_start_at < date_trunc('day', current_pass.as_of)
+    group by alerts.alert_id
+)
+
+select
+    alerts.alert_id,
+    alerts.entity_key,
+    -- The hour of each known day is 60 minutes: the floor and what is usual are of a window each.
+    {{ ratio(
+        'coalesce(spent.spent_usd, 0) * 60 * coalesce(usual.days_known, 1)',
+        'greatest(coalesce(usual.usual_usd, 0) * alerts.window_minutes, alerts.floor_usd * 60 * coalesce(usual.days_known, 1))'
+    ) }} as value,
+    concat(
+        '{"window_minutes":', cast(alerts.window_minutes as {{ dbt.type_string() }}),
+        ',"spent_usd":"', cast({{ money('coalesce(spent.spent_usd, 0)') }} as {{ dbt.type_string() }}),
+        '","usual_hour_usd_of_days":"', cast({{ money('coalesce(usual.usual_usd, 0)') }} as {{ dbt.type_string() }}),
+        '","days":', cast(coalesce(usual.days_known, 0) as {{ dbt.type_string() }}),
+        ',"floor_usd":"', cast(alerts.floor_usd as {{ dbt.type_string() }}), '"}'
+    ) as facts_json,
+    coalesce(spent.drivers_json, '[]') as top_drivers_json
+from alerts
+left join spent
+    on alerts.alert_id = spent.alert_id
+left join usual
+    on alerts.alert_id = usual.alert_id

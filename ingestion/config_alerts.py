@@ -1,0 +1,57 @@
+"""What `alerts.yaml` may say: what is watched besides budgets, and from where it is told.
+
+Belongs here: the shape of an alert, and rules that one alert can be judged by alone.
+"""
+
+from decimal import Decimal
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from ingestion.config_budgets import LEVELS, Length, length_of
+from ingestion.config_types import Declared, Id, Money
+
+OF_ENTITIES = ("burn_rate", "anomaly")
+
+
+class Levels(Declared):
+    """From which value a level is reached; equality fires."""
+
+    info: Money | None = None
+    warning: Money | None = None
+    critical: Money | None = None
+
+
+class Alert(Declared):
+    """One thing that is watched, of one entity, of each of a type, or of the whole."""
+
+    id: Id
+    kind: Literal["burn_rate", "anomaly", "forecast", "unpriced_share", "unattributed_share"]
+    entity: Id | None = None
+    each: Literal["workspace", "team", "user", "agent", "application", "customer"] | None = None
+    enabled: bool = True
+    paused: bool = False
+    window: Length = "1h"
+    floor_usd: Money = Decimal(1)
+    thresholds: Levels
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        is_placed = (self.entity is None) != (self.each is None)
+        if self.kind in OF_ENTITIES and not is_placed:
+            raise ValueError("say either entity or each")
+        if self.kind not in OF_ENTITIES and (self.entity or self.each):
+            raise ValueError(f"{self.kind} is of the whole: leave out entity and each")
+        if length_of(self.window).total_seconds() > 24 * 3600:
+            raise ValueError("window is at most 24h")
+        if self.floor_usd <= 0:
+            raise ValueError("floor_usd is more than 0: what is less is no alarm")
+        levels = (getattr(self.thresholds, name) for name in LEVELS)
+        present = [level for level in levels if level is not None]
+        if not present:
+            raise ValueError("thresholds: an alert needs at least one")
+        if self.thresholds.warning is not None and self.thresholds.critical is None:
+            raise ValueError("thresholds: a warning needs a critical")
+        if present != sorted(present):
+            raise ValueError("thresholds: the order is info <= warning <= critical")
+        return self

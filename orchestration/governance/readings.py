@@ -1,0 +1,80 @@
+"""Alerts besides budgets and wallets, as the published marts read them, made subjects of."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+
+from orchestration.governance.alerts import LEVELS, Thresholds
+from orchestration.governance.bodies import iso, money
+from orchestration.governance.subjects import Subject
+
+KINDS = ("burn_rate", "anomaly", "forecast", "trust")
+_OF_TRUST = ("unpriced_share", "unattributed_share")
+_UNITS = {"burn_rate": "times_usual", "anomaly": "deviations"}
+
+
+def read_alerts(con: duckdb.DuckDBPyConnection) -> dict[str, Sequence[Subject]]:
+    """The subjects of each kind; a kind without alerts is there too, so that what is gone ends."""
+    cursor = con.execute("select * from budgets.fct_alert_readings order by alert_id")
+    names = [column[0] for column in cursor.description]
+    found: dict[str, list[Subject]] = {kind: [] for kind in KINDS}
+    for values in cursor.fetchall():
+        row = dict(zip(names, values, strict=True))
+        kind = "trust" if row["kind"] in _OF_TRUST else row["kind"]
+        found[kind].append(_subject(kind, row))
+    return dict(found)
+
+
+def _subject(kind: str, row: Mapping[str, Any]) -> Subject:
+    thresholds = {level: row[f"{level}_threshold"] for level in ("info", "warning", "critical")}
+    unit = _UNITS.get(kind, "share")
+    limit = next(thresholds[level] for level in LEVELS[:0:-1] if thresholds[level] is not None)
+    said = {name: money(amount) for name, amount in thresholds.items()}
+    return Subject(
+        alert_id=f"{kind}:{row['alert_id']}",
+        version=row["alert_version"],
+        # Too little to tell is no alarm: what cannot be judged has no value above any threshold.
+        value=Decimal(0) if row["value"] is None else row["value"],
+        limit_value=limit,
+        unit=unit,
+        thresholds=Thresholds(**thresholds),
+        period_start_at=_utc(row["period_start_at"]),
+        period_end_at=_utc(row["period_end_at"]),
+        context={
+            kind: {"id": row["alert_id"], "version": row["alert_version"], "kind": row["kind"]},
+            "entity": {
+                "key": row["entity_key"],
+                "name": row["entity_name"],
+                "path": row["entity_path"],
+                "tree": row["tree"],
+                "lineage": _lineage(row),
+            },
+            "period": {
+                "start_at": iso(_utc(row["period_start_at"])),
+                "end_at": iso(_utc(row["period_end_at"])),
+            },
+            "reading": {
+                "unit": unit,
+                "value": money(row["value"]),
+                **json.loads(row["facts_json"]),
+            },
+            "thresholds": said,
+            "drivers": json.loads(row["top_drivers_json"]),
+        },
+        declaration={"kind": row["kind"], "entity": row["entity_key"], "thresholds": said},
+        is_paused=row["is_paused"],
+    )
+
+
+def _lineage(row: Mapping[str, Any]) -> list[str]:
+    parts = [part.strip() for part in (row["entity_path"] or "").split("/")]
+    return list(dict.fromkeys([*filter(None, parts), row["entity_key"]]))
+
+
+def _utc(moment: datetime) -> datetime:
+    # The warehouse keeps UTC without a zone.
+    return moment.replace(tzinfo=UTC)

@@ -1,0 +1,98 @@
+"""Alerts besides budgets: what the marts read becomes states, transitions and messages."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from budget_readings import AS_OF, budget, reading
+from ops_stores import endpoint, opened_store, rows
+from sqlalchemy import Engine
+
+from orchestration.governance.endpoints import sync_endpoints
+from orchestration.governance.evaluate import evaluate
+from orchestration.governance.readings import KINDS, read_alerts
+from orchestration.ops.tables import outbox, transition
+
+ROW = """
+    select '{id}' as alert_id, 'v1' as alert_version, '{kind}' as kind,
+        'agent-coder' as entity_key, 'Coder' as entity_name, 'acme / agent-coder' as entity_path,
+        'owner' as tree, timestamp '{start}' as period_start_at,
+        timestamp '{end}' as period_end_at, {value}::decimal(38, 6) as value,
+        null::decimal(38, 6) as info_threshold, 8::decimal(38, 6) as warning_threshold,
+        20::decimal(38, 6) as critical_threshold, '{{"spent_usd":"240"}}' as facts_json,
+        '[{{"model":"gpt-5","key":"agent-coder-key","used":"240"}}]' as top_drivers_json,
+        false as is_paused
+"""
+ALWAYS = ("1970-01-01", "9999-12-31")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Engine]:
+    with opened_store(tmp_path) as engine:
+        sync_endpoints(engine, [endpoint()])
+        yield engine
+
+
+def seen(engine: Engine, snapshot: int, *alerts: tuple[str, str, str, tuple[str, str]]) -> None:
+    with duckdb.connect() as marts:
+        marts.execute("create schema budgets")
+        marts.execute("create table budgets.fct_alert_readings as " + _select(alerts))
+        others = read_alerts(marts)
+    assert set(others) == set(KINDS)
+    evaluate(engine, reading=reading(snapshot, budget("1"), as_of=AS_OF), others=others)
+
+
+def _select(alerts: tuple[tuple[str, str, str, tuple[str, str]], ...]) -> str:
+    if not alerts:
+        none = ROW.format(id="x", kind="anomaly", value="0", start=ALWAYS[0], end=ALWAYS[1])
+        return f"select * from ({none}) as none_of_them where false"
+    return " union all ".join(
+        ROW.format(id=name, kind=kind, value=value, start=period[0], end=period[1])
+        for name, kind, value, period in alerts
+    )
+
+
+def told(engine: Engine) -> list[tuple[str, str, str]]:
+    sent = [json.loads(row["body"]) for row in rows(engine, outbox)]
+    return sorted(
+        (each["type"], each["data"]["alert_id"], each["data"]["transition"]["to"])
+        for each in sent
+        if "transition" in each["data"]
+    )
+
+
+def test_a_runaway_is_told_with_what_moved_and_when_it_is_over(store: Engine) -> None:
+    seen(store, 1, ("runaway", "burn_rate", "1", ALWAYS))
+    seen(store, 2, ("runaway", "burn_rate", "20", ALWAYS))
+    [message] = rows(store, outbox)
+    sent = json.loads(message["body"])
+    assert sent["type"] == "spend.burn_rate_exceeded"
+    assert sent["data"]["transition"]["crossed"] == ["warning", "critical"]
+    assert sent["data"]["reading"] == {"spent_usd": "240", "unit": "times_usual", "value": "20"}
+    assert sent["data"]["drivers"] == [{"model": "gpt-5", "key": "agent-coder-key", "used": "240"}]
+    assert sent["data"]["entity"]["lineage"] == ["acme", "agent-coder"]
+    seen(store, 3, ("runaway", "burn_rate", "7.999999", ALWAYS))
+    assert told(store) == [
+        ("spend.burn_rate_exceeded", "burn_rate:runaway", "critical"),
+        ("spend.burn_rate_exceeded", "burn_rate:runaway", "ok"),
+    ]
+
+
+def test_too_little_to_tell_is_no_alarm_and_an_alert_that_is_gone_ends(store: Engine) -> None:
+    seen(store, 1, ("share", "unpriced_share", "null", ALWAYS))
+    seen(store, 2, ("share", "unpriced_share", "9", ALWAYS))
+    seen(store, 3)
+    assert told(store) == [
+        ("trust.threshold_reached", "trust:share", "warning"),
+        ("trust.threshold_recovered", "trust:share", "ok"),
+    ]
+    assert {row["unit"] for row in rows(store, transition)} == {"share"}
+
+
+def test_an_unusual_day_is_over_with_the_day_that_tells_it(store: Engine) -> None:
+    today = ("2026-11-23", "2026-11-24")
+    seen(store, 1, ("day", "anomaly", "1", today))
+    seen(store, 2, ("day", "anomaly", "9", today))
+    assert told(store) == [("spend.anomaly_detected", "anomaly:day", "warning")]
