@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from ingestion.collector import auth, limits, otlp
 from ingestion.collector.bodies import JSON_TYPES, event_rows, log_rows, span_rows
+from ingestion.collector.entitlements import NothingPublished, UnknownCustomer, entitlements
 from ingestion.collector.events import NamesAnotherSource
 from ingestion.collector.limits import Refusal
 from ingestion.collector.metrics import Metrics
@@ -73,6 +74,7 @@ class Collector:
         spool_bytes: int = SPOOL_BYTES,
     ) -> None:
         self._path = spool_path(home)
+        self._marts = home / "marts.duckdb"
         self._senders = senders
         self._pepper = pepper
         self._clock = clock
@@ -98,7 +100,10 @@ class Collector:
             Route(path, partial(self._answered, path=path, take=self._drop), methods=["POST"])
             for path in ("/v1/metrics", "/v1/logs")
         ]
-        shown = [Route("/healthz", self._health), Route("/metrics", self._show)]
+        asked = Route(
+            "/v1/entitlements", partial(self._answered, path="/v1/entitlements", take=self._entitle)
+        )
+        shown = [asked, Route("/healthz", self._health), Route("/metrics", self._show)]
         return Starlette(routes=[*intakes, *dropped, *shown], lifespan=lifespan)
 
     async def _answered(
@@ -208,6 +213,28 @@ class Collector:
         await limits.body_of(request, most=intake.most_bytes)
         body = otlp.answer(content_type, refusals=[], warning=_NOT_METERED)
         return Response(body, media_type=content_type)
+
+    async def _entitle(self, request: Request, _: Intake) -> Response:
+        """What a customer has left, for a sender that is known by its token."""
+        if self._by_token(request) is None:
+            raise Refusal(401, "unknown_sender")
+        customer = request.query_params.get("customer")
+        if not customer:
+            raise Refusal(400, "say_customer")
+        ask = partial(
+            entitlements,
+            self._marts,
+            customer=customer,
+            feature=request.query_params.get("feature") or None,
+            now=self._clock(),
+        )
+        try:
+            told = await run_in_threadpool(ask)
+        except NothingPublished:
+            raise Refusal(503, "nothing_published") from None
+        except UnknownCustomer:
+            raise Refusal(404, "unknown_customer") from None
+        return Response(orjson.dumps(told), media_type=otlp.JSON)
 
     async def _health(self, _: Request) -> Response:
         now = held(self._path)

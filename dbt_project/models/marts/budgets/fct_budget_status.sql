@@ -56,6 +56,8 @@ select
     budgets.scope,
     budgets.measure,
     budgets.unit,
+    budgets.feature_filter,
+    budgets.model_filter,
     budgets.mode,
     budgets.action,
     budgets.is_paused,
