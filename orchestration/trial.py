@@ -16,18 +16,38 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert, select
 
+from ingestion.config_loader import Config
+from ingestion.config_tables import config_source
 from ingestion.decisions import Row
 from ingestion.declared_tables import declare_tables
 from ingestion.passes import begin_pass
-from ingestion.pipeline import warehouse_path
+from ingestion.pipeline import pipeline_for, run_source, warehouse_path
 from orchestration import settings
+from orchestration.governance.budgets import read_budgets
+from orchestration.governance.evaluate import Evaluation, evaluate
+from orchestration.governance.readings import read_alerts
 from orchestration.ops.decisions import land_decisions
+from orchestration.ops.store import open_store, writing
+from orchestration.ops.store import reading as reading_store
+from orchestration.ops.tables import (
+    alert_state,
+    alert_version,
+    desired_limit,
+    facts_snapshot,
+    period_close,
+    transition,
+)
 from orchestration.warehouse import building_marts, writer_lock
 
 # Models that stand on repricings, as far as they say why numbers move.
 _SELECTED = "stg_decisions__repricings+,+fct_restatements"
+# What an evaluation reads, and why numbers move.
+_JUDGED = ("+fct_budget_status", "+fct_budget_keys", "+fct_alert_readings", "+fct_restatements")
+_JUDGED += ("+published_snapshot",)
+# What evaluating needs of the ops store; what was sent and done is left out.
+_REMEMBERED = (alert_version, alert_state, transition, desired_limit, facts_snapshot, period_close)
 
 
 @dataclass(frozen=True)
@@ -57,6 +77,51 @@ def try_repricing(engine: Engine, home: Path, *, proposed: Row, now: datetime) -
                 [pass_id, proposed["from_at"].date(), proposed["to_at"].date()],
             ).fetchall()
     return [Difference(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a configuration would change: dollars, alerts, keys."""
+
+    differences: list[Difference]
+    evaluation: Evaluation
+
+
+def try_config(engine: Engine, home: Path, *, config: Config, now: datetime) -> Outcome:
+    """What the next pass would do under a configuration, with the data that are loaded already."""
+    with _copied(home) as copy:
+        declare_tables(copy)
+        pass_id = begin_pass(copy, as_of=now)
+        pipeline = pipeline_for("config", instance=None, home=copy)
+        run_source(pipeline, config_source(config, extracted_at=now))
+        _build(copy, select=_JUDGED)
+        with duckdb.connect(str(building_marts(copy)), read_only=True) as marts:
+            rows = marts.execute(
+                "select strftime(usage_on, '%Y-%m'), entity_key, model_id, sum(effective_cost_usd)"
+                " from trust.fct_restatements"
+                " where pass_id = ?"
+                " group by all having sum(effective_cost_usd) <> 0"
+                " order by abs(sum(effective_cost_usd)) desc, 1, 2, 3",
+                [pass_id],
+            ).fetchall()
+            reading, others = read_budgets(marts), read_alerts(marts)
+        store = _remembered(engine, copy)
+        try:
+            evaluation = evaluate(store, reading=reading, others=others)
+        finally:
+            store.dispose()
+    return Outcome([Difference(*row) for row in rows], evaluation)
+
+
+def _remembered(engine: Engine, copy: Path) -> Engine:
+    """A store beside the copied warehouse that remembers where each alert and limit stands."""
+    store = open_store(f"sqlite:///{copy / 'ops.sqlite'}")
+    with reading_store(engine) as source, writing(store) as target:
+        for table in _REMEMBERED:
+            rows = [dict(row._mapping) for row in source.execute(select(table))]
+            if rows:
+                target.execute(insert(table), rows)
+    return store
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from orchestration.cli.demo import demo
 from orchestration.cli.doctor import doctor
 from orchestration.cli.explain import explain
 from orchestration.cli.ops import ops
+from orchestration.cli.plan import plan
 from orchestration.cli.reprice import reprice
 from orchestration.cli.run import run
 from orchestration.cli.sandbox import sandbox
@@ -20,5 +21,6 @@ def main() -> None:
     """The open AI-cost platform for data teams."""
 
 
-for command in (accept, close, collector, demo, doctor, explain, ops, reprice, run, sandbox, ui):
+_COMMANDS = (accept, close, collector, demo, doctor, explain, ops, plan, reprice, run, sandbox, ui)
+for command in _COMMANDS:
     main.add_command(command)
