@@ -17,14 +17,7 @@ from ingestion.config_budgets import Budget
 from ingestion.config_money import Charge, Commitment, FxRate, money_problems
 from ingestion.config_outward import Endpoint, Gateway
 from ingestion.config_prices import Contract, Override, SellRule, WhatIf, price_problems
-from ingestion.config_schema import (
-    Customer,
-    Entity,
-    Feature,
-    Identity,
-    ModelAlias,
-    Root,
-)
+from ingestion.config_schema import Customer, Entity, Feature, Identity, ModelAlias, Root
 from ingestion.config_tree import Node, Placed, customer_nodes, owner_nodes
 from ingestion.config_versions import Versions, versions_of
 from ingestion.config_wallets import Wallet, WalletEntry, wallet_problems
