@@ -34,12 +34,12 @@ class Lots:
     def keep(self, lot: Lot) -> None:
         """Takes in a lot."""
         self.by_id[lot.lot_id] = lot
-        self.by_wallet.setdefault(lot.wallet_id, []).append(lot)
+        if lot.remaining:
+            self.by_wallet.setdefault(lot.wallet_id, []).append(lot)
 
     def usable(self, wallet_id: str) -> list[Lot]:
         """The lots with something left, next first."""
-        left = [lot for lot in self.by_wallet.get(wallet_id, ()) if lot.remaining]
-        return sorted(left, key=drawdown_order)
+        return sorted(self.by_wallet.get(wallet_id, ()), key=drawdown_order)
 
     def balance(self, wallet_id: str) -> Decimal:
         """What the wallet holds."""
@@ -70,6 +70,8 @@ class Lots:
         """Writes a posting, and changes its lot by the amount; without a lot it names a wallet."""
         if lot is not None:
             lot.remaining += amount
+            if amount < 0 and not lot.remaining:
+                self.by_wallet[lot.wallet_id].remove(lot)  # it never holds anything again
         self.postings.append(
             Posting(
                 line_id=line_id,
