@@ -58,7 +58,7 @@ class _Run:
         self.lots = Lots()
         self.waiting_voids: dict[str, list[Entry]] = {}
         self.checks: set[tuple[datetime, str]] = set()
-        self.events: list[tuple[datetime, int, str, Any]] = []
+        self.events: list[tuple[datetime, int, datetime, str, Any]] = []
 
     def all(self, entries: list[Entry], uses: Iterable[Use]) -> list[Posting]:
         for lot in self.opening.lots:
@@ -73,7 +73,7 @@ class _Run:
         for use in uses:
             self._plan(use.start_at, _USE, use.line_id, use)
         while self.events:
-            at, rank, _, what = heapq.heappop(self.events)
+            at, rank, _, _, what = heapq.heappop(self.events)
             if rank == _EXPIRY:
                 self._expire(what, at)
             elif rank == _TOP_UP:
@@ -85,9 +85,9 @@ class _Run:
         return self.lots.postings
 
     def _plan(self, at: datetime, rank: int, name: str, what: Any) -> None:
-        # What belongs to closed books happens as the open ones begin.
-        if (at := max(at, self.opening.at)) <= self.as_of:
-            heapq.heappush(self.events, (at, rank, name, what))
+        # What belongs to closed books happens as the open ones begin, in the order of its dates.
+        if (counts_at := max(at, self.opening.at)) <= self.as_of:
+            heapq.heappush(self.events, (counts_at, rank, at, name, what))
 
     def _keep(self, lot: Lot) -> None:
         self.lots.keep(lot)

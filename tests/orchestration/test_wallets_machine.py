@@ -181,4 +181,4 @@ class WalletMachine(RuleBasedStateMachine):
 
 
 TestWallets = WalletMachine.TestCase
-TestWallets.settings = settings(max_examples=40, stateful_step_count=15, deadline=None)
+TestWallets.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
