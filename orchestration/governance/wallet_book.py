@@ -9,6 +9,8 @@ from typing import Literal
 # home wallet, member, month
 UseKey = tuple[str, str, str]
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+# How the line of a top-up is called, before its number.
+TOP_UP_LINE = "top_up|"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +166,9 @@ class Opening:
         for (_, *key), amount in self.paid.items():
             total[tuple(key)] = total.get(tuple(key), Decimal(0)) + amount
         return total
+
+
+NOTHING_CLOSED = Opening()
 
 
 def period_of(at: datetime) -> str:

@@ -1,10 +1,13 @@
 """Books that closed: what their postings leave to begin with, and what they lack. Pure."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from orchestration.governance.wallet_book import (
+    NOTHING_CLOSED,
+    TOP_UP_LINE,
     Entry,
     Lot,
     Opening,
@@ -14,66 +17,70 @@ from orchestration.governance.wallet_book import (
     UseKey,
 )
 
+_ZERO = Decimal(0)
 
-def opening_after(frozen: Iterable[Posting], entries: Iterable[Entry], *, at: datetime) -> Opening:
-    """What the postings of closed months leave."""
-    lots: dict[str, Lot] = {}
-    lines: set[str] = set()
-    owed: dict[UseKey, Decimal] = {}
-    paid: dict[tuple[str, str, str, str], Decimal] = {}
-    asked: dict[str, list[tuple[datetime, str]]] = {}
+
+def opening_after(
+    frozen: Iterable[Posting],
+    entries: Iterable[Entry],
+    *,
+    at: datetime,
+    earlier: Opening = NOTHING_CLOSED,
+) -> Opening:
+    """What the postings of closed months leave; of those after `earlier`, where it is given."""
+    lots = {lot.lot_id: replace(lot) for lot in earlier.lots}
+    lines, owed, paid = set(earlier.lines), dict(earlier.owed), dict(earlier.paid)
+    top_ups = dict(earlier.top_ups)
     for each in sorted(frozen, key=lambda posting: posting.at):
-        if each.kind in ("grant", "top_up_pending") and each.line_id.startswith("top_up|"):
-            asked.setdefault(each.wallet_id, []).append((each.at, each.line_id[len("top_up|") :]))
-        lines.add(each.line_id)
         if each.lot_id is not None:
-            lot = lots.setdefault(
-                each.lot_id,
-                Lot(
-                    each.lot_id,
-                    each.wallet_id,
-                    each.category,
-                    each.priority,
-                    each.expires_at,
-                    Decimal(0),
-                ),
+            if each.lot_id not in lots:
+                lots[each.lot_id] = _empty_lot(each)
+            lots[each.lot_id].remaining += each.amount
+        if each.home_wallet_id is None or each.member_key is None:
+            lines.add(each.line_id)
+            if each.line_id.startswith(TOP_UP_LINE) and each.part:
+                top_ups[each.wallet_id] = _asked(top_ups.get(each.wallet_id, TopUps()), each)
+            continue
+        key = (each.home_wallet_id, each.member_key, each.corrected_period or each.period)
+        if each.kind == "debt":
+            owed[key] = owed.get(key, _ZERO) + each.part
+        else:
+            payer = (each.wallet_id, *key)
+            paid[payer] = paid.get(payer, _ZERO) + each.part
+    for entry in entries:
+        answer = entry.top_up_id or entry.grant_id
+        if answer is not None and entry.line_id in lines:
+            state = top_ups.get(entry.wallet_id, TopUps())
+            top_ups[entry.wallet_id] = replace(
+                state,
+                pending_id=None if state.pending_id == answer else state.pending_id,
+                answered=state.answered | {answer},
             )
-            lot.remaining += each.amount
-        if each.home_wallet_id is not None and each.member_key is not None:
-            key = (each.home_wallet_id, each.member_key, each.corrected_period or each.period)
-            if each.kind == "debt":
-                owed[key] = owed.get(key, Decimal(0)) + each.part
-            else:
-                paid[each.wallet_id, *key] = (
-                    paid.get((each.wallet_id, *key), Decimal(0)) + each.part
-                )
-    answered = {
-        name
-        for entry in entries
-        if entry.line_id in lines
-        for name in (entry.top_up_id, entry.grant_id)
-        if name is not None
-    }
     return Opening(
         at=at,
         lots=tuple(lots.values()),
         lines=frozenset(lines),
         owed=owed,
         paid=paid,
-        top_ups={
-            wallet_id: TopUps(
-                count=len(found),
-                last_at=found[-1][0],
-                pending_id=_pending(found[-1][1], lots, answered),
-                answered=frozenset(answered),
-            )
-            for wallet_id, found in asked.items()
-        },
+        top_ups=top_ups,
     )
 
 
-def _pending(top_up_id: str, lots: Mapping[str, Lot], answered: set[str]) -> str | None:
-    return None if top_up_id in lots or top_up_id in answered else top_up_id
+def _empty_lot(first: Posting) -> Lot:
+    assert first.lot_id is not None
+    attributes = (first.category, first.priority, first.expires_at)
+    return Lot(first.lot_id, first.wallet_id, *attributes, _ZERO)
+
+
+def _asked(state: TopUps, posting: Posting) -> TopUps:
+    name = posting.line_id.removeprefix(TOP_UP_LINE)
+    is_pending = posting.kind == "top_up_pending" and name not in state.answered
+    return replace(
+        state,
+        count=state.count + 1,
+        last_at=posting.at,
+        pending_id=name if is_pending else state.pending_id,
+    )
 
 
 def corrections(
@@ -91,8 +98,8 @@ def corrections(
     for key in sorted(recorded.keys() | closed_use.keys()):
         home, member, period = key
         payers = sorted({wallet for wallet, *rest in opening.paid if tuple(rest) == key} - {home})
-        chain, cost = closed_use.get(key, ((home, *payers), Decimal(0)))
-        difference = cost - recorded.get(key, Decimal(0))
+        chain, cost = closed_use.get(key, ((home, *payers), _ZERO))
+        difference = cost - recorded.get(key, _ZERO)
         if difference and home in known:
             found.append(
                 Use(

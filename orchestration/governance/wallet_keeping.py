@@ -9,7 +9,14 @@ import duckdb
 from sqlalchemy import Connection, Engine
 
 from ingestion.checkpoints import checkpoint
-from orchestration.governance.wallet_book import BEGINNING, Posting, period_of
+from orchestration.governance.wallet_book import (
+    NOTHING_CLOSED,
+    Entry,
+    Opening,
+    Posting,
+    period_of,
+)
+from orchestration.governance.wallet_checkpoints import from_text, to_text
 from orchestration.governance.wallet_closing import corrections, opening_after
 from orchestration.governance.wallet_facts import (
     WalletFacts,
@@ -44,9 +51,9 @@ def keep_ledger(engine: Engine, marts: duckdb.DuckDBPyConnection, facts: WalletF
         if newest is not None and facts.snapshot_id < newest:
             return Kept(facts.snapshot_id, is_ignored=True)
         refused = wallet_keeper.record_entries(connection, facts.entries, recorded_at=facts.as_of)
-        closed, fresh, since = _postings(connection, marts, facts)
-        changed = wallet_keeper.save_postings(connection, fresh, since=since)
-        balances = _balances([row.wallet_id for row in facts.wallets], closed, fresh)
+        opening, fresh = _postings(connection, marts, facts)
+        changed = wallet_keeper.save_postings(connection, fresh, since=period_of(opening.at))
+        balances = _balances([row.wallet_id for row in facts.wallets], opening, fresh)
         wallet_keeper.save_balances(connection, balances, snapshot_id=facts.snapshot_id)
         checkpoint("wallets.before_commit")
     return Kept(facts.snapshot_id, False, changed, balances, tuple(refused))
@@ -54,43 +61,57 @@ def keep_ledger(engine: Engine, marts: duckdb.DuckDBPyConnection, facts: WalletF
 
 def _postings(
     connection: Connection, marts: duckdb.DuckDBPyConnection, facts: WalletFacts
-) -> tuple[list[Posting], list[Posting], str]:
-    """The postings of closed months as they are, those of open ones anew, and the month between."""
+) -> tuple[Opening, list[Posting]]:
+    """What closed months leave, and the postings of open ones anew."""
     wallets = [row.wallet() for row in facts.wallets]
     entries = wallet_keeper.recorded_entries(connection)
     newest_closed = max(evaluator.closed_periods(connection), default=None)
-    opens_at = BEGINNING if newest_closed is None else month_end(newest_closed)
-    since = period_of(opens_at)
-    closed = wallet_keeper.closed_postings(connection, before=since)
-    opening = opening_after(closed, entries, at=opens_at)
+    opening = NOTHING_CLOSED
+    if newest_closed is not None:
+        opening = _opening(connection, entries, newest_closed)
     uses = hourly_use(
         marts,
-        since=opens_at,
+        since=opening.at,
         until=facts.as_of + _MOMENT,
         cuts=cuts_of(wallets, entries, until=facts.as_of),
     )
     if newest_closed is not None:
         names = [wallet.wallet_id for wallet in wallets]
-        uses += corrections(opening, closed_use(marts, until=opens_at), wallet_ids=names)
-    fresh = ledger(wallets, entries, uses, opening=opening, as_of=facts.as_of)
-    return closed, fresh, since
+        uses += corrections(opening, closed_use(marts, until=opening.at), wallet_ids=names)
+    return opening, ledger(wallets, entries, uses, opening=opening, as_of=facts.as_of)
+
+
+def _opening(connection: Connection, entries: list[Entry], newest_closed: str) -> Opening:
+    """What closed months leave: kept once a month has closed, since it never changes again."""
+    period, text = wallet_keeper.newest_checkpoint(connection, until=newest_closed)
+    earlier = NOTHING_CLOSED if text is None else from_text(text)
+    if period == newest_closed:
+        return earlier
+    opens_at = month_end(newest_closed)
+    frozen = wallet_keeper.closed_postings(
+        connection, since=period_of(earlier.at), before=period_of(opens_at)
+    )
+    opening = opening_after(frozen, entries, at=opens_at, earlier=earlier)
+    wallet_keeper.save_checkpoint(connection, newest_closed, to_text(opening))
+    return opening
 
 
 def _balances(
-    wallet_ids: Iterable[str], closed: list[Posting], fresh: list[Posting]
+    wallet_ids: Iterable[str], opening: Opening, fresh: list[Posting]
 ) -> tuple[Balance, ...]:
-    zero = Decimal(0)
-    settled = {wallet_id: zero for wallet_id in wallet_ids}
-    ongoing, debt = dict(settled), dict(settled)
-    for each in (*closed, *fresh):
-        if each.wallet_id not in settled:
-            continue
-        ongoing[each.wallet_id] += each.amount
-        if each.kind == "debt":
-            debt[each.wallet_id] += each.part
-    for each in closed:
-        if each.wallet_id in settled:
-            settled[each.wallet_id] += each.amount
+    settled = dict.fromkeys(wallet_ids, Decimal(0))
+    debt = dict(settled)
+    for lot in opening.lots:
+        if lot.wallet_id in settled:
+            settled[lot.wallet_id] += lot.remaining
+    for (home, *_), amount in opening.owed.items():
+        if home in debt:
+            debt[home] += amount
+    ongoing = dict(settled)
+    for each in fresh:
+        if each.wallet_id in ongoing:
+            ongoing[each.wallet_id] += each.amount
+            debt[each.wallet_id] += each.part if each.kind == "debt" else 0
     return tuple(
         Balance(wallet_id, settled[wallet_id], ongoing[wallet_id], debt[wallet_id])
         for wallet_id in sorted(settled)

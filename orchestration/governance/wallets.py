@@ -13,6 +13,7 @@ from decimal import Context, Decimal, Inexact, localcontext
 from typing import Any
 
 from orchestration.governance.wallet_book import (
+    TOP_UP_LINE,
     Entry,
     Lot,
     Opening,
@@ -251,7 +252,7 @@ class _Run:
             self._look(wallet.wallet_id, state.last_at + rule.cooldown)
             return
         lot_id = f"{wallet.wallet_id}/top-up/{state.count + 1}"
-        line = f"top_up|{lot_id}"
+        line = f"{TOP_UP_LINE}{lot_id}"
         amount = rule.amount if rule.target is None else rule.target - balance
         assert amount is not None
         state = replace(state, count=state.count + 1, last_at=at)

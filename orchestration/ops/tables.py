@@ -18,6 +18,7 @@ from sqlalchemy import (
 
 from orchestration.ops.column_types import METADATA, ExactDecimal, UtcDateTime
 from orchestration.ops.wallet_tables import wallet_balance as wallet_balance
+from orchestration.ops.wallet_tables import wallet_checkpoint as wallet_checkpoint
 from orchestration.ops.wallet_tables import wallet_entry as wallet_entry
 from orchestration.ops.wallet_tables import wallet_posting as wallet_posting
 
@@ -262,5 +263,6 @@ APPEND_ONLY = (
     "delivery_attempt",
     "enforcement_action",
     "wallet_entry",
+    "wallet_checkpoint",
     "period_close",
 )

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from orchestration.governance.wallet_book import Entry, Posting
-from orchestration.ops.tables import wallet_balance, wallet_entry, wallet_posting
+from orchestration.ops.tables import wallet_balance, wallet_checkpoint, wallet_entry, wallet_posting
 
 _POSTING_FIELDS = tuple(field.name for field in fields(Posting))
 
@@ -62,14 +62,34 @@ def recorded_entries(connection: Connection) -> list[Entry]:
     ]
 
 
-def closed_postings(connection: Connection, *, before: str) -> list[Posting]:
-    """The postings of the months before `before` (as 2026-11), oldest first."""
+def closed_postings(connection: Connection, *, since: str, before: str) -> list[Posting]:
+    """The postings of the months from `since` to just before `before` (as 2026-11)."""
     rows = connection.execute(
         select(wallet_posting)
-        .where(wallet_posting.c.period < before, wallet_posting.c.is_removed.is_(False))
+        .where(
+            wallet_posting.c.period >= since,
+            wallet_posting.c.period < before,
+            wallet_posting.c.is_removed.is_(False),
+        )
         .order_by(wallet_posting.c.at, wallet_posting.c.posting_id)
     ).mappings()
     return [_posting(row) for row in rows]
+
+
+def newest_checkpoint(connection: Connection, *, until: str) -> tuple[str | None, str | None]:
+    """The newest closed month up to `until` of which it is kept what it leaves, and that."""
+    row = connection.execute(
+        select(wallet_checkpoint)
+        .where(wallet_checkpoint.c.period <= until)
+        .order_by(wallet_checkpoint.c.period.desc())
+        .limit(1)
+    ).first()
+    return (None, None) if row is None else (row.period, row.opening_json)
+
+
+def save_checkpoint(connection: Connection, period: str, text: str) -> None:
+    """What a month leaves that has closed."""
+    connection.execute(insert(wallet_checkpoint).values(period=period, opening_json=text))
 
 
 def save_postings(connection: Connection, postings: Sequence[Posting], *, since: str) -> int:

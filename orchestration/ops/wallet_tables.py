@@ -57,3 +57,10 @@ wallet_balance = Table(  # E
     Column("ongoing", ExactDecimal, nullable=False),
     Column("debt", ExactDecimal, nullable=False),
 )
+
+wallet_checkpoint = Table(  # E; append
+    "wallet_checkpoint",
+    METADATA,
+    Column("period", Text, primary_key=True),  # a closed month
+    Column("opening_json", Text, nullable=False),  # what it leaves to begin with
+)

@@ -22,7 +22,14 @@ from orchestration.governance.wallet_alerts import wallet_alerts
 from orchestration.governance.wallet_facts import read_wallets
 from orchestration.governance.wallet_keeping import Kept, keep_ledger
 from orchestration.ops.store import open_store, writing
-from orchestration.ops.tables import METADATA, outbox, period_close, wallet_entry, wallet_posting
+from orchestration.ops.tables import (
+    METADATA,
+    outbox,
+    period_close,
+    wallet_checkpoint,
+    wallet_entry,
+    wallet_posting,
+)
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +150,16 @@ def test_a_closed_month_keeps_its_draws_and_later_ones_are_dated(
     # 600 granted, 75 drawn and 25 expired in October; then 6 back, 5 and 10 drawn.
     assert balance(kept) == (500, 491, 0)
     assert keep(store, marts, 3, "2026-11-09").changed_postings == 0
+    close(store, "2026-11")
+    marts.use("2", "2026-12-01T09:00", member="b")
+    marts.use("1", "2026-10-07T09:00", member="a")
+    kept = keep(store, marts, 4, "2026-12-02")
+    assert [row["period"] for row in rows(store, wallet_checkpoint)] == ["2026-10", "2026-11"]
+    assert book(store)[-2:] == [
+        ("12-01T00:00", "use", "g2", "1."),
+        ("12-01T09:00", "use", "g2", "2."),
+    ]
+    assert balance(kept) == (491, 488, 0)
 
 
 def test_an_entry_counts_as_it_was_recorded_first(store: Engine, marts: Marts) -> None:

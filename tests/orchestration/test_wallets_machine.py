@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from wallet_words import top_up, wallet
 
 from orchestration.governance.wallet_book import Entry, Opening, Posting, Use
+from orchestration.governance.wallet_checkpoints import from_text, to_text
 from orchestration.governance.wallet_closing import opening_after
 from orchestration.governance.wallets import ledger
 
@@ -175,7 +176,15 @@ class WalletMachine(RuleBasedStateMachine):
         entries, uses = [*self.entries.values()], [*self.uses.values()]
         whole = self.now()
         frozen = [each for each in whole if each.at < FEBRUARY]
-        opening = opening_after(frozen, entries, at=FEBRUARY)
+        middle = START + timedelta(days=14)
+        first = opening_after([p for p in frozen if p.at < middle], entries, at=middle)
+        opening = opening_after(
+            [p for p in frozen if p.at >= middle],
+            entries,
+            at=FEBRUARY,
+            earlier=from_text(to_text(first)),
+        )
+        assert opening == opening_after(frozen, entries, at=FEBRUARY)
         rest = written(entries, [each for each in uses if each.start_at >= FEBRUARY], opening)
         assert [*frozen, *rest] == whole
 
