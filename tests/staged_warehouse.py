@@ -44,9 +44,21 @@ def compiled(home: Path) -> Path:
     return home.with_name("dbt_target") / "compiled"
 
 
+def compiled_models(home: Path, *, select: Sequence[str]) -> dict[str, str]:
+    """The SQL of these models for a home in which nothing is built yet."""
+    _compile(home, "--select", *select)
+    found = (home / "dbt_target" / "compiled").rglob("*.sql")
+    sql = {path.stem: path.read_text(encoding="utf-8") for path in found}
+    return {name: sql[name] for name in select}
+
+
 def compiled_inline(sql: str, *, home: Path) -> str:
     """What dbt makes of a piece of SQL with macros, for DuckDB."""
-    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "compile", "--inline", sql]
+    return _compile(home, "--inline", sql)
+
+
+def _compile(home: Path, *arguments: str) -> str:
+    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "compile", *arguments]
     for option, value in (
         ("--project-dir", PROJECT),
         ("--profiles-dir", PROJECT),

@@ -21,16 +21,29 @@ booked as (
         tree
 ),
 
-roots as (
-    select
-        daily.usage_on,
-        daily.tree,
-        daily.consolidated_requests_count as requests_count,
-        daily.consolidated_effective_cost_usd as effective_cost_usd
+root_days as (
+    select daily.*
     from {{ ref('fct_entity_spend_daily') }} as daily
     inner join {{ ref('int_org__paths') }} as paths
         on daily.entity_key = paths.entity_key
     where paths.parent_key is null
+),
+
+-- As the tree stood, and as it stands.
+roots as (
+    select
+        usage_on,
+        tree,
+        consolidated_requests_count as requests_count,
+        consolidated_effective_cost_usd as effective_cost_usd
+    from root_days
+    union all
+    select
+        usage_on,
+        tree,
+        current_consolidated_requests_count as requests_count,
+        current_consolidated_effective_cost_usd as effective_cost_usd
+    from root_days
 ),
 
 claimed as (

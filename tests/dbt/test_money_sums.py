@@ -23,7 +23,8 @@ TINY = Decimal("0.0000004")
 START = datetime(2026, 9, 1)  # noqa: DTZ001 (the warehouse stores naive UTC)
 ODD_ACTS = 400
 MODELS = (
-    *("int_spend__quarter_hours", "fct_spend_daily", "fct_entity_spend_daily"),
+    *("int_spend__quarter_hours", "fct_spend_daily"),
+    *("int_spend__entity_days", "fct_entity_spend_daily"),
     *("fct_coverage_daily", "fct_unpriced_usage", "int_bills__metered"),
     *("assert_trust_marts_sum_to_the_facts", "assert_spend_daily_sums_to_the_facts"),
 )

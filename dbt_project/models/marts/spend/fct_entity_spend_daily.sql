@@ -1,104 +1,71 @@
--- one row per UTC day and node of either tree: what is booked on the node itself, and with everything below it
--- depends_on: {{ ref('int_usage__touched_days') }}
-{{ config(
-    materialized='incremental',
-    incremental_strategy='append',
-    on_schema_change='fail',
-    pre_hook='{{ delete_touched_days() }}',
-) }}
-with quarter_hours as (
-    select * from {{ ref('int_spend__quarter_hours') }}
-    where {{ touched_days_filter('usage_on') }}
+-- one row per UTC day and node of either tree: what is booked on the node itself, and with everything below it, by the
+-- tree as it stood and by the tree as it stands
+{% set counts = ['requests_count', 'unpriced_requests_count', 'tokens'] %}
+{% set amounts = ['effective_cost_usd', 'estimated_cost_usd'] %}
+with days as (
+    select * from {{ ref('int_spend__entity_days') }}
 ),
 
-expanded as (
-    select * from {{ ref('int_org__expanded') }}
+current_pass as (
+    select * from {{ ref('stg_run__current_pass') }}
 ),
 
--- Each event has a place in both trees (DESIGN D20).
-placed as (
+current_ancestors as (
+    select
+        expanded.entity_key,
+        expanded.ancestor_key
+    from {{ ref('int_org__expanded') }} as expanded
+    inner join current_pass
+        on expanded.valid_from_at <= current_pass.as_of
+        and current_pass.as_of < expanded.valid_to_at
+),
+
+-- A node that only lies on one of the two ways has a row all the same.
+charted as (
     select
         usage_on,
-        bucket_start_at,
-        'owner' as tree,
-        entity_key as node_key,
-        requests_count,
-        unpriced_requests_count,
-        total_tokens,
-        effective_cost_usd,
-        estimated_cost_usd,
+        entity_key,
+        tree,
+        {% for measure in counts + amounts -%}
+        individual_{{ measure }},
+        consolidated_{{ measure }},
+        0 as current_{{ measure }},
+        {% endfor -%}
         pass_id
-    from quarter_hours
+    from days
     union all
     select
-        usage_on,
-        bucket_start_at,
-        'customer' as tree,
-        customer_key as node_key,
-        requests_count,
-        unpriced_requests_count,
-        total_tokens,
-        effective_cost_usd,
-        estimated_cost_usd,
-        pass_id
-    from quarter_hours
-),
-
-booked as (
-    select
-        usage_on,
-        bucket_start_at,
-        tree,
-        node_key,
-        sum(requests_count) as requests_count,
-        sum(unpriced_requests_count) as unpriced_requests_count,
-        sum(total_tokens) as total_tokens,
-        sum(effective_cost_usd) as effective_cost_usd,
-        sum(estimated_cost_usd) as estimated_cost_usd,
-        max(pass_id) as pass_id
-    from placed
-    group by
-        usage_on,
-        bucket_start_at,
-        tree,
-        node_key
-),
-
--- Ancestors as the tree stood when the usage happened.
-raised as (
-    select
-        booked.*,
-        expanded.ancestor_key,
-        expanded.depth = 0 as is_own
-    from booked
-    inner join expanded
-        on booked.node_key = expanded.entity_key
-        and booked.tree = expanded.tree
-        and booked.bucket_start_at >= expanded.valid_from_at
-        and booked.bucket_start_at < expanded.valid_to_at
+        days.usage_on,
+        current_ancestors.ancestor_key as entity_key,
+        days.tree,
+        {% for measure in counts + amounts -%}
+        0 as individual_{{ measure }},
+        0 as consolidated_{{ measure }},
+        days.individual_{{ measure }} as current_{{ measure }},
+        {% endfor -%}
+        days.pass_id
+    from days
+    inner join current_ancestors
+        on days.entity_key = current_ancestors.entity_key
 )
 
 select
     usage_on,
-    ancestor_key as entity_key,
+    entity_key,
     tree,
-
-    cast(sum(case when is_own then requests_count else 0 end) as bigint) as individual_requests_count,
-    cast(sum(case when is_own then total_tokens else 0 end) as bigint) as individual_tokens,
-    {{ money('sum(case when is_own then effective_cost_usd else 0 end)') }}
-        as individual_effective_cost_usd,
-    {{ money('sum(case when is_own then estimated_cost_usd else 0 end)') }}
-        as individual_estimated_cost_usd,
-
-    cast(sum(requests_count) as bigint) as consolidated_requests_count,
-    cast(sum(unpriced_requests_count) as bigint) as consolidated_unpriced_requests_count,
-    cast(sum(total_tokens) as bigint) as consolidated_tokens,
-    {{ money('sum(effective_cost_usd)') }} as consolidated_effective_cost_usd,
-    {{ money('sum(estimated_cost_usd)') }} as consolidated_estimated_cost_usd,
-
+    {% for kind, prefix in [
+        ('individual', 'individual'), ('consolidated', 'consolidated'), ('current', 'current_consolidated')
+    ] %}
+    {%- for measure in counts %}
+    cast(sum({{ kind }}_{{ measure }}) as bigint) as {{ prefix }}_{{ measure }},
+    {%- endfor %}
+    {%- for measure in amounts %}
+    {{ money('sum(' ~ kind ~ '_' ~ measure ~ ')') }} as {{ prefix }}_{{ measure }},
+    {%- endfor %}
+    {% endfor %}
     max(pass_id) as pass_id
-from raised
+from charted
 group by
     usage_on,
-    ancestor_key,
+    entity_key,
     tree
