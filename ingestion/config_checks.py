@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ingestion.config_alerts import Alert
 from ingestion.config_budgets import Budget
+from ingestion.config_org import Feature
 from ingestion.config_outward import Endpoint, Gateway
 from ingestion.config_schema import (
-    Feature,
     Identity,
     ModelAlias,
 )

@@ -15,9 +15,11 @@ from ingestion import config_checks as checks
 from ingestion.config_alerts import Alert
 from ingestion.config_budgets import Budget
 from ingestion.config_money import Charge, Commitment, FxRate, money_problems
+from ingestion.config_org import Customer, Entity, Feature, Root
 from ingestion.config_outward import Endpoint, Gateway
+from ingestion.config_owners import owner_problems
 from ingestion.config_prices import Contract, Override, SellRule, WhatIf, price_problems
-from ingestion.config_schema import Customer, Entity, Feature, Identity, ModelAlias, Root
+from ingestion.config_schema import Identity, ModelAlias
 from ingestion.config_tree import Node, Placed, customer_nodes, owner_nodes
 from ingestion.config_versions import Versions, versions_of
 from ingestion.config_wallets import Wallet, WalletEntry, wallet_problems
@@ -59,7 +61,7 @@ class _ExemptKeys(BaseModel):
 
 
 # file -> its sections: name of the list and the type of one item.
-_LISTS: dict[str, dict[str, Any]] = {
+LISTS: dict[str, dict[str, Any]] = {
     "sources.yaml": {"sources": Source},
     "entities.yaml": {"entities": Entity},
     "customers.yaml": {"customers": Customer},
@@ -81,16 +83,16 @@ _LISTS: dict[str, dict[str, Any]] = {
     "wallets.yaml": {"wallets": Wallet},
     "wallet_entries.yaml": {"wallet_entries": WalletEntry},
 }
-_CUSTOMER_FILE: dict[str, Any] = {
+CUSTOMER_FILE: dict[str, Any] = {
     "customers": Customer,
     "budgets": Budget,
     "wallets": Wallet,
     "wallet_entries": WalletEntry,
 }
 # Sections that are not a list of the above, read apart.
-_SINGLES: dict[str, tuple[str, ...]] = {
-    "customers.yaml": ("root",),
-    "enforcement.yaml": ("exempt_keys",),
+SINGLES: dict[str, dict[str, Any]] = {
+    "customers.yaml": {"root": Root},
+    "enforcement.yaml": {"exempt_keys": tuple[str, ...]},
 }
 
 
@@ -98,10 +100,10 @@ def load_config(path: Path) -> Config:
     """The configuration in the folder `path`; raises `ConfigError` with all that is wrong."""
     documents, problems = _read_all(path)
     found: dict[str, list[Placed[Any]]] = {
-        name: [] for sections in _LISTS.values() for name in sections
+        name: [] for sections in LISTS.values() for name in sections
     }
     for document in documents:
-        sections = _LISTS.get(document.file, _CUSTOMER_FILE)
+        sections = LISTS.get(document.file, CUSTOMER_FILE)
         problems += _unknown_sections(document, sections)
         for name, kind in sections.items():
             placed, refused = _items(document, name, kind)
@@ -128,8 +130,8 @@ def _read_all(path: Path) -> tuple[list[Document], list[Problem]]:
     files = sorted([*path.glob("*.y*ml"), *path.glob("customers/*.y*ml")])
     for file in files:
         shown_as = file.relative_to(path).as_posix()
-        if file.parent == path and shown_as not in _LISTS:
-            problems.append(Problem(shown_as, 1, f"unknown file; known: {', '.join(_LISTS)}"))
+        if file.parent == path and shown_as not in LISTS:
+            problems.append(Problem(shown_as, 1, f"unknown file; known: {', '.join(LISTS)}"))
             continue
         try:
             documents.append(read_yaml(file, shown_as=shown_as))
@@ -143,7 +145,7 @@ def _read_all(path: Path) -> tuple[list[Document], list[Problem]]:
 def _unknown_sections(document: Document, sections: dict[str, Any]) -> list[Problem]:
     if not isinstance(document.value, dict):
         return [Problem(document.file, 1, "must be a mapping of sections")]
-    known = {*sections, *_SINGLES.get(document.file, ())}
+    known = {*sections, *SINGLES.get(document.file, ())}
     return [
         Problem(
             document.file,
@@ -235,6 +237,7 @@ def _checked(
         }
     )
     problems += checks.email_problems([*owners, *customers])
+    problems += owner_problems([*owners, *customers], plain["endpoints"])
     problems += checks.source_problems(found["sources"], nodes)
     problems += checks.identity_problems(
         found["identities"], sources=plain["sources"], nodes=nodes, features=plain["features"]

@@ -11,7 +11,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ingestion.config_schema import Dated, Feature
+from ingestion.config_org import Feature
+from ingestion.config_schema import Dated
 from ingestion.config_tree import Node, Placed
 from ingestion.config_types import Declared, Id, Text
 from ingestion.config_yaml import Problem

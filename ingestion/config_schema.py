@@ -21,7 +21,6 @@ from ingestion.config_types import (
     AnyField,
     Declared,
     Dimension,
-    Email,
     Id,
     Text,
 )
@@ -49,67 +48,6 @@ class Dated(Declared):
         if self.valid_from_at and self.valid_to_at and self.valid_from_at >= self.valid_to_at:
             raise ValueError("valid_from_at must be before valid_to_at")
         return self
-
-
-class OwnerContact(Declared):
-    """The person or group that answers for an entity, and where to reach them."""
-
-    name: Text
-    channel: Text | None = None
-
-
-class Parent(Dated):
-    """One dated edge of a tree, half-open; an open end is left out."""
-
-    parent: Id
-
-
-class Entity(Declared):
-    """One node of the owner tree; the root is the one with neither `parent` nor `parents`."""
-
-    id: Id
-    type: Literal["organisation", "workspace", "team", "user", "agent", "application"]
-    name: Text | None = None
-    email: Email | None = None
-    owner: OwnerContact | None = None
-    cost_center: Text | None = None
-    parent: Id | None = None
-    parents: tuple[Parent, ...] = ()
-
-    @model_validator(mode="after")
-    def _one_way_to_say_it(self) -> Self:
-        if self.parent and self.parents:
-            raise ValueError("say either parent or parents (dated), not both")
-        return self
-
-
-class Customer(Declared):
-    """One node of the customer tree; without a parent it hangs under the root."""
-
-    id: Id
-    type: Literal["customer", "workspace", "user"] = "customer"
-    name: Text | None = None
-    email: Email | None = None
-    owner: OwnerContact | None = None
-    cost_center: Text | None = None
-    parent: Id | None = None
-    parents: tuple[Parent, ...] = ()
-
-    _one_way_to_say_it = Entity._one_way_to_say_it
-
-
-class Root(Declared):
-    """The root of the customer tree."""
-
-    id: Id = "customers"
-    name: Text = "Customers"
-
-
-class Feature(Declared):
-    """Something a customer uses that spends on models."""
-
-    id: Id
-    name: Text | None = None
 
 
 class Identity(Declared):

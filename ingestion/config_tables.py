@@ -21,6 +21,7 @@ from ingestion.config_budget_tables import BUDGET_COLUMNS, BUDGET_ROWS
 from ingestion.config_checks import values_of
 from ingestion.config_loader import Config
 from ingestion.config_money_tables import MONEY_COLUMNS, MONEY_ROWS
+from ingestion.config_org_tables import ORG_COLUMNS, ORG_ROWS
 from ingestion.config_price_tables import (
     PRICE_COLUMNS,
     contract_sources,
@@ -59,23 +60,7 @@ _COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
         ("position", INTEGER),
     ),
     "owned_providers": (("source_instance", TEXT), ("provider", TEXT)),
-    "entities": (
-        ("entity_key", TEXT),
-        ("tree", TEXT),
-        ("entity_type", TEXT),
-        ("entity_name", TEXT),
-        ("email", TEXT),
-        ("owner_name", TEXT),
-        ("owner_channel", TEXT),
-        ("cost_center", TEXT),
-    ),
-    "entity_parents": (
-        ("entity_key", TEXT),
-        ("parent_key", TEXT),
-        ("valid_from_at", UTC_TIME),
-        ("valid_to_at", UTC_TIME),
-    ),
-    "features": (("feature_key", TEXT), ("feature_name", TEXT)),
+    **ORG_COLUMNS,
     "identities": (
         ("rule_number", INTEGER),
         ("dimension", TEXT),
@@ -178,26 +163,6 @@ def _owned_providers(config: Config) -> Rows:
             yield source.id, provider
 
 
-def _entities(config: Config) -> Rows:
-    """One row a node of either tree, with the loader's own unattributed and internal nodes."""
-    for node in config.nodes:
-        owner = (node.owner.name, node.owner.channel) if node.owner else (None, None)
-        yield node.id, node.tree, node.type, node.name, node.email, *owner, node.cost_center
-
-
-def _entity_parents(config: Config) -> Rows:
-    """One row a dated edge of a tree, half-open; null is open."""
-    for node in config.nodes:
-        for edge in node.parents:
-            yield node.id, edge.parent, edge.valid_from_at, edge.valid_to_at
-
-
-def _features(config: Config) -> Rows:
-    """One row a feature that customers use."""
-    for feature in config.features:
-        yield feature.id, feature.name or feature.id
-
-
 def _identities(config: Config) -> Rows:
     """One row a rule and value, numbered as written; match_value of `same_id` is a prefix."""
     number = 0
@@ -235,9 +200,7 @@ _ROWS: dict[str, Callable[[Config], Rows]] = {
     "sources": _sources,
     "source_fields": _source_fields,
     "owned_providers": _owned_providers,
-    "entities": _entities,
-    "entity_parents": _entity_parents,
-    "features": _features,
+    **ORG_ROWS,
     "identities": _identities,
     **BUDGET_ROWS,
     "model_aliases": _model_aliases,

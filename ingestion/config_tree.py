@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar
 
-from ingestion.config_schema import Customer, Entity, OwnerContact, Parent, Root
+from ingestion.config_org import Customer, DatedCostCenter, DatedOwner, Entity, Parent, Root
 from ingestion.config_yaml import Document, Problem
 
 MAX_DEPTH = 32
 
 T = TypeVar("T")
 # Open ends, so that ranges compare without a special case.
-_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
-_END = datetime(9999, 12, 31, tzinfo=UTC)
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+END = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,11 @@ class Node:
     tree: Literal["owner", "customer"]
     type: str
     name: str
-    email: str | None
-    owner: OwnerContact | None
-    cost_center: str | None
-    parents: tuple[Parent, ...]
+    email: str | None = None
+    aliases: tuple[str, ...] = ()
+    owners: tuple[DatedOwner, ...] = ()
+    cost_centers: tuple[DatedCostCenter, ...] = ()
+    parents: tuple[Parent, ...] = ()
 
 
 def owner_nodes(entities: Sequence[Placed[Entity]]) -> tuple[list[Placed[Node]], list[Problem]]:
@@ -70,7 +71,7 @@ def customer_nodes(
     top = root.value
     nodes = [
         Placed(
-            Node(top.id, "customer", "root", top.name, None, None, None, ()),
+            Node(top.id, "customer", "root", top.name),
             root.document,
             root.location,
         ),
@@ -92,14 +93,20 @@ def _placed_node(
     only = said.parent or default_parent
     if not parents and only:
         parents = (Parent(parent=only),)
+    owners, cost_centers = said.owners, said.cost_centers
+    if said.owner:
+        owners = (DatedOwner(**said.owner.model_dump()),)
+    if said.cost_center:
+        cost_centers = (DatedCostCenter(cost_center=said.cost_center),)
     node = Node(
         id=said.id,
         tree=tree,
         type=said.type,
         name=said.name or said.id,
         email=said.email.lower() if said.email else None,
-        owner=said.owner,
-        cost_center=said.cost_center,
+        aliases=said.aliases,
+        owners=owners,
+        cost_centers=cost_centers,
         parents=parents,
     )
     return Placed(node, placed.document, placed.location)
@@ -108,9 +115,8 @@ def _placed_node(
 def _made(
     root: str, kind: str, tree: Literal["owner", "customer"], place: Placed[Any]
 ) -> Placed[Node]:
-    node = Node(
-        f"{root}-{kind}", tree, kind, kind.capitalize(), None, None, None, (Parent(parent=root),)
-    )
+    parents = (Parent(parent=root),)
+    node = Node(f"{root}-{kind}", tree, kind, kind.capitalize(), parents=parents)
     return Placed(node, place.document, place.location)
 
 
@@ -140,12 +146,12 @@ def _parent_problems(placed: Placed[Node], known: Mapping[str, Placed[Node]]) ->
     if not node.parents:
         return
     ranges = sorted(
-        (e.valid_from_at or _BEGINNING, e.valid_to_at or _END, e.parent) for e in node.parents
+        (e.valid_from_at or BEGINNING, e.valid_to_at or END, e.parent) for e in node.parents
     )
-    reached = _BEGINNING
+    reached = BEGINNING
     for starts, ends, parent in ranges:
         if starts > reached:
-            since = "the beginning" if reached == _BEGINNING else reached.isoformat()
+            since = "the beginning" if reached == BEGINNING else reached.isoformat()
             yield placed.problem(
                 f"{node.id} has no parent from {since} to {starts.isoformat()}",
                 "parents",
@@ -155,7 +161,7 @@ def _parent_problems(placed: Placed[Node], known: Mapping[str, Placed[Node]]) ->
                 f"{node.id} has two parents from {starts.isoformat()}: {parent} overlaps", "parents"
             )
         reached = max(reached, ends)
-    if reached < _END:
+    if reached < END:
         yield placed.problem(
             f"{node.id} has no parent from {reached.isoformat()} on",
             "parents",
@@ -183,7 +189,7 @@ def _shape_problems(known: Mapping[str, Placed[Node]]) -> Iterator[Problem]:
 
 def _instants(start: str, known: Mapping[str, Placed[Node]]) -> list[datetime]:
     """The beginning, and each moment at which the way from `start` to its root may change."""
-    moments, waiting, seen = {_BEGINNING}, [start], {start}
+    moments, waiting, seen = {BEGINNING}, [start], {start}
     while waiting:
         for edge in known[waiting.pop()].value.parents:
             if edge.valid_from_at is not None:
@@ -202,7 +208,7 @@ def _path(start: str, known: Mapping[str, Placed[Node]], at: datetime) -> list[s
             (
                 edge.parent
                 for edge in known[path[-1]].value.parents
-                if (edge.valid_from_at or _BEGINNING) <= at < (edge.valid_to_at or _END)
+                if (edge.valid_from_at or BEGINNING) <= at < (edge.valid_to_at or END)
             ),
             None,
         )

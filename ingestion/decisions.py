@@ -1,4 +1,5 @@
-"""What people decided (prices accepted, months closed, windows repriced) as `raw_decisions.*`.
+"""What people decided (prices and identities accepted, months closed, windows
+repriced) as `raw_decisions.*`.
 
 Decisions live in the operational store; models take them as inputs, like config/. A pass appends
 them whole, as one load, when they are not what was appended last; staging reads the newest complete
@@ -47,6 +48,18 @@ SCHEMAS = {
     "price_approvals": pa.schema(
         [("approval_id", TEXT), ("approved_by", TEXT), ("approved_at", UTC_TIME)]
     ),
+    "identity_acceptances": pa.schema(
+        [
+            ("acceptance_id", TEXT),
+            ("dimension", TEXT),
+            ("source_instance", TEXT),
+            ("field", TEXT),
+            ("field_value", TEXT),
+            ("target_key", TEXT),
+            ("accepted_by", TEXT),
+            ("accepted_at", UTC_TIME),
+        ]
+    ),
     "repricings": pa.schema(
         [
             ("repricing_id", TEXT),
@@ -82,6 +95,7 @@ SCHEMAS = {
 DESCRIPTIONS = {
     "snapshots": "One reading of all decisions, under the digest of its content.",
     "price_approvals": "A price change that was held back and accepted by a person.",
+    "identity_acceptances": "An identifier whose suggested node was accepted by a person.",
     "repricings": "A window whose usage is priced as its rates are known since; undone by a mark.",
     "period_closes": "A closed month, by whom and from which snapshot.",
     "closed_totals": "One line of a closed month's totals, as it was when the month closed.",
@@ -140,7 +154,7 @@ def decisions_source(tables: Mapping[str, Sequence[Row]]) -> list[DltResource]:
 
 
 def append_decisions(home: Path, tables: Mapping[str, Sequence[Row]]) -> None:
-    """Appends one snapshot (price_approvals, repricings, period_closes) and totals new to us."""
+    """Appends one snapshot (all tables but the totals) and totals new to us."""
     whole = {name: rows for name, rows in tables.items() if name != "closed_totals"}
     snapshot = {"snapshots": [{"content_sha256": content_sha256(whole)}]}
     pipeline = pipeline_for("decisions", instance=None, home=home)

@@ -2,13 +2,14 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Connection
 
 from ingestion.config_loader import Config, ConfigError, load_config
 from ingestion.source_config import SourceConfig
@@ -16,11 +17,14 @@ from ingestion.systems import SYSTEMS, missing_variables
 from orchestration import settings
 from orchestration.cli.accept import change_of
 from orchestration.cli.reviews import price_reviews
+from orchestration.cli.suggestions import identity_suggestions
 from orchestration.declared import declared_config
+from orchestration.ops.identities import accepted_identities
 from orchestration.ops.people import price_approvals
 from orchestration.ops.store import open_store, reading
 from orchestration.warehouse import published_marts
 
+_SHOWN_SUGGESTIONS = 10
 _READINGS = """
     select source_instance, last_read_at, last_usage_at, rows_rejected_count, is_stale
     from trust.fct_source_freshness
@@ -44,6 +48,7 @@ def doctor() -> None:
         *_config_findings(),
         *_source_findings(declared_config(), os.environ),
         *_price_findings(),
+        *_identity_findings(),
     ]
     table = Table(title="What the doctor sees", title_justify="left", title_style="bold")
     for column in ("subject", "state", "what to do"):
@@ -113,7 +118,7 @@ def _price_findings() -> Iterator[Finding]:
     """What the guards over the price catalogue hold back; models that nobody uses in one line."""
     reviews = price_reviews()
     if reviews:
-        accepted = _accepted_prices()
+        accepted = _decided(price_approvals)
         reviews = [each for each in reviews if each.item_id not in accepted]
     for review in reviews:
         if review.is_used:
@@ -132,11 +137,32 @@ def _price_findings() -> Iterator[Finding]:
         yield Finding("prices of unused models", state, advice, needs_a_person=False)
 
 
-def _accepted_prices() -> frozenset[str]:
+def _identity_findings() -> Iterator[Finding]:
+    """Identifiers that look like a known node, the dearest first; beyond ten only counted."""
+    suggestions = identity_suggestions()
+    if suggestions:
+        accepted = _decided(accepted_identities)
+        suggestions = [each for each in suggestions if each.suggestion_id not in accepted]
+    for each in suggestions[:_SHOWN_SUGGESTIONS]:
+        place = each.placement
+        advice = f"looks like {place.target_key} ({each.reason})"
+        if each.request_count:
+            advice += f"; ${each.unattributed_cost_usd:,.2f} are unattributed"
+        advice += f"; if so: meterhouse accept identity {each.suggestion_id}"
+        subject = f"{place.source_instance} {place.field}"
+        yield Finding(subject, f"unknown: {place.field_value}", advice, needs_a_person=False)
+    more = len(suggestions) - _SHOWN_SUGGESTIONS
+    if more > 0:
+        advice = "see trust.fct_identity_suggestions"
+        yield Finding("identifiers", f"{more} more look known", advice, needs_a_person=False)
+
+
+def _decided(read: Callable[[Connection], frozenset[str]]) -> frozenset[str]:
+    """What people decided already and the marts do not know yet."""
     engine = open_store(settings.ops_url(os.environ))
     try:
         with reading(engine) as connection:
-            return price_approvals(connection)
+            return read(connection)
     finally:
         engine.dispose()
 

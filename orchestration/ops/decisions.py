@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, select
 
 from ingestion.decisions import TOTAL_AMOUNTS, Row, append_decisions, content_sha256, landed
 from orchestration.ops.store import reading
-from orchestration.ops.tables import approval, period_close, repricing
+from orchestration.ops.tables import approval, identity_acceptance, period_close, repricing
 
 PRICE_APPROVAL = "price"
 
@@ -55,6 +55,16 @@ def _tables(connection: Connection) -> dict[str, list[dict[str, Any]]]:
         repricing.c.created_at.label("applied_at"),
         repricing.c.by.label("applied_by"),
     )
+    identities = select(
+        identity_acceptance.c.id.label("acceptance_id"),
+        identity_acceptance.c.dimension,
+        identity_acceptance.c.source_instance,
+        identity_acceptance.c.field,
+        identity_acceptance.c.field_value,
+        identity_acceptance.c.target_key,
+        identity_acceptance.c.by.label("accepted_by"),
+        identity_acceptance.c.accepted_at,
+    ).where(identity_acceptance.c.undone_at.is_(None))
     closes = select(
         period_close.c.period,
         period_close.c.closed_at,
@@ -66,6 +76,7 @@ def _tables(connection: Connection) -> dict[str, list[dict[str, Any]]]:
         "price_approvals": approvals.where(approval.c.kind == PRICE_APPROVAL).order_by(
             approval.c.id
         ),
+        "identity_acceptances": identities.order_by(identity_acceptance.c.id),
         "repricings": repricings.order_by(repricing.c.id),
         "period_closes": closes.order_by(period_close.c.period),
     }

@@ -249,6 +249,21 @@ repricing = Table(  # H; undone by a date, never deleted
     Column("undone_by", Text),
 )
 
+identity_acceptance = Table(  # H; undone by a date, never deleted
+    "identity_acceptance",
+    METADATA,
+    Column("id", Text, primary_key=True),  # the suggestion that was accepted
+    Column("dimension", Text, nullable=False),
+    Column("source_instance", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("field_value", Text, nullable=False),
+    Column("target_key", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("accepted_at", UtcDateTime, nullable=False),
+    Column("undone_at", UtcDateTime),
+    Column("undone_by", Text),
+)
+
 lease = Table(  # all
     "lease",
     METADATA,

@@ -16,8 +16,15 @@ AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FILES = {
     "entities": """\
 entities:
-  - {id: acme, type: organisation, owner: {name: FinOps, channel: "#finops"}, cost_center: CC-1}
-  - {id: team-a, type: team, name: A, parent: acme}
+  - {id: acme, type: organisation, cost_center: CC-1, aliases: [Acme Inc],
+     owner: {name: FinOps, email: f@acme.example, channel: finops}}
+  - id: team-a
+    type: team
+    name: A
+    parent: acme
+    owners:
+      - {name: Ada, valid_to_at: 2026-11-02T00:00:00Z}
+      - {name: Bob, valid_from_at: 2026-11-02T00:00:00Z}
   - {id: team-b, type: team, parent: acme}
   - id: hedy
     type: user
@@ -25,6 +32,10 @@ entities:
     parents:
       - {parent: team-a, valid_to_at: 2026-11-02T01:00:00+01:00}
       - {parent: team-b, valid_from_at: 2026-11-02T00:00:00Z}
+""",
+    "webhooks": """\
+endpoints:
+  - {id: finops, url_env: A, secret_env: B, events: ["*"]}
 """,
     "sources": """\
 sources:
@@ -61,22 +72,21 @@ def rows(folder: Path, table: str, *columns: str) -> list[tuple[Any, ...]]:
 
 
 def test_nodes_carry_who_answers_for_them(folder: Path) -> None:
-    found = rows(
-        folder,
-        "entities",
-        "entity_key",
-        "tree",
-        "entity_type",
-        "entity_name",
-        "email",
-        "owner_channel",
-    )
+    found = rows(folder, "entities", "entity_key", "tree", "entity_type", "entity_name", "email")
     assert found[:4] == [
-        ("acme", "owner", "organisation", "acme", None, "#finops"),
-        ("team-a", "owner", "team", "A", None, None),
-        ("team-b", "owner", "team", "team-b", None, None),
-        ("hedy", "owner", "user", "hedy", "hedy@acme.example", None),
+        ("acme", "owner", "organisation", "acme", None),
+        ("team-a", "owner", "team", "A", None),
+        ("team-b", "owner", "team", "team-b", None),
+        ("hedy", "owner", "user", "hedy", "hedy@acme.example"),
     ]
+    columns = ("entity_key", "owner_name", "owner_email", "owner_channel", "valid_from_at")
+    assert rows(folder, "entity_owners", *columns) == [
+        ("acme", "FinOps", "f@acme.example", "finops", None),
+        ("team-a", "Ada", None, None, None),
+        ("team-a", "Bob", None, None, datetime(2026, 11, 2, tzinfo=UTC)),
+    ]
+    assert rows(folder, "entity_cost_centers", "entity_key", "cost_center") == [("acme", "CC-1")]
+    assert rows(folder, "entity_aliases", "entity_key", "alias") == [("acme", "Acme Inc")]
     assert [row[0] for row in found[4:]] == [
         "acme-unattributed",
         "customers",
@@ -200,6 +210,9 @@ def test_a_configuration_is_one_load_and_an_unchanged_one_is_none(
         "owned_providers": 0,
         "entities": 8,
         "entity_parents": 7,
+        "entity_owners": 3,
+        "entity_cost_centers": 1,
+        "entity_aliases": 1,
         "features": 0,
         "identities": 4,
         "budgets": 1,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion.config_loader import load_config
-from ingestion.config_schema import Parent
+from ingestion.config_org import Parent
 from ingestion.config_tree import Node, Placed, tree_problems
 from ingestion.config_yaml import ConfigError, Document
 
@@ -157,7 +157,7 @@ def any_graphs(draw: st.DrawFn) -> list[Placed[Node]]:
     """Nodes with a random parent before and after a random instant: trees and cycles."""
     size = draw(st.integers(2, 12))
     start = datetime(2026, 11, 1, tzinfo=UTC)
-    nodes = [Node("n0", "owner", "organisation", "n0", None, None, None, ())]
+    nodes = [Node("n0", "owner", "organisation", "n0")]
     for index in range(1, size):
         before, after = draw(st.integers(0, size - 1)), draw(st.integers(0, size - 1))
         at = start + timedelta(minutes=15) * draw(st.integers(0, 20))
@@ -165,7 +165,7 @@ def any_graphs(draw: st.DrawFn) -> list[Placed[Node]]:
             Parent(parent=f"n{before}", valid_to_at=at),
             Parent(parent=f"n{after}", valid_from_at=at),
         )
-        nodes.append(Node(f"n{index}", "owner", "team", f"n{index}", None, None, None, edges))
+        nodes.append(Node(f"n{index}", "owner", "team", f"n{index}", parents=edges))
     return [Placed(node, Document("entities.yaml", {}, None), ()) for node in nodes]
 
 

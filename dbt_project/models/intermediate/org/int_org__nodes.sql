@@ -13,9 +13,6 @@ select
     entity_type,
     entity_name,
     email,
-    owner_name,
-    owner_channel,
-    cost_center,
     false as is_discovered
 from entities
 union all
@@ -25,8 +22,5 @@ select
     entity_type,
     entity_name,
     cast(null as {{ dbt.type_string() }}) as email,
-    cast(null as {{ dbt.type_string() }}) as owner_name,
-    cast(null as {{ dbt.type_string() }}) as owner_channel,
-    cast(null as {{ dbt.type_string() }}) as cost_center,
     true as is_discovered
 from discovered

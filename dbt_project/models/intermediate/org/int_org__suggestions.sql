@@ -1,4 +1,4 @@
--- one row per source instance, dimension, field and unknown value that looks like a node
+-- one row per source instance, dimension, field and unknown value that looks like one declared node or feature
 with identity_fields as (
     select * from {{ ref('int_org__identity_fields') }}
 ),
@@ -7,8 +7,8 @@ values_resolved as (
     select * from {{ ref('int_org__values_resolved') }}
 ),
 
-nodes as (
-    select * from {{ ref('int_org__nodes') }}
+names as (
+    select * from {{ ref('int_org__names') }}
 ),
 
 inventory as (
@@ -20,7 +20,9 @@ unknown_values as (
         identity_fields.source_instance,
         identity_fields.dimension,
         identity_fields.field,
-        identity_fields.field_value
+        identity_fields.field_value,
+        lower(identity_fields.field_value) as folded_value,
+        {{ plain_text(local_part('identity_fields.field_value')) }} as plain_value
     from identity_fields
     left join values_resolved
         on identity_fields.source_instance = values_resolved.source_instance
@@ -38,13 +40,14 @@ unknown_values as (
 candidates as (
     select
         unknown_values.*,
-        nodes.entity_key as suggested_key,
-        'same e-mail' as reason,
-        1 as reason_rank
+        names.target_key as suggested_key,
+        case names.name_kind when 'email' then 'same e-mail' else 'alias' end as reason,
+        case names.name_kind when 'email' then 1 else 2 end as reason_rank
     from unknown_values
-    inner join nodes
-        on unknown_values.dimension = nodes.tree
-        and lower(unknown_values.field_value) = nodes.email
+    inner join names
+        on unknown_values.dimension = names.dimension
+        and unknown_values.folded_value = names.name
+        and names.name_kind in ('email', 'alias')
     union all
     select
         unknown_values.*,
@@ -59,7 +62,7 @@ candidates as (
     union all
     select
         unknown_values.*,
-        nodes.entity_key as suggested_key,
+        names.target_key as suggested_key,
         concat('e-mail or name that ', inventory.source_instance, ' lists it with') as reason,
         2 as reason_rank
     from unknown_values
@@ -67,40 +70,69 @@ candidates as (
         on unknown_values.source_instance = inventory.source_instance
         and unknown_values.field = inventory.field
         and unknown_values.field_value = inventory.identifier
-    inner join nodes
-        on unknown_values.dimension = nodes.tree
-        and (
-            inventory.email = nodes.email
-            or lower(inventory.identity_name) in (nodes.entity_key, lower(nodes.entity_name))
-        )
+    inner join names
+        on unknown_values.dimension = names.dimension
+        and names.name in (inventory.email, lower(inventory.identity_name))
     union all
     select
         unknown_values.*,
-        nodes.entity_key as suggested_key,
-        'same name but for case' as reason,
+        names.target_key as suggested_key,
+        'same name but for case and separators' as reason,
         3 as reason_rank
     from unknown_values
-    inner join nodes
-        on unknown_values.dimension = nodes.tree
-        and lower(unknown_values.field_value) in (nodes.entity_key, lower(nodes.entity_name))
+    inner join names
+        on unknown_values.dimension = names.dimension
+        and unknown_values.plain_value = names.plain_name
+    union all
+    select
+        unknown_values.*,
+        names.target_key as suggested_key,
+        'similar name' as reason,
+        4 as reason_rank
+    from unknown_values
+    inner join names
+        on unknown_values.dimension = names.dimension
+        and length(unknown_values.plain_value) >= 6
+        and length(names.plain_name) >= 6
+        and {{ text_similarity('unknown_values.plain_value', 'names.plain_name') }} >= 0.94
+),
+
+judged as (
+    -- What looks like two nodes for one and the same reason is a suggestion of neither.
+    select
+        candidates.*,
+        min(suggested_key) over (
+            partition by source_instance, dimension, field, field_value, reason_rank
+        ) as first_key,
+        max(suggested_key) over (
+            partition by source_instance, dimension, field, field_value, reason_rank
+        ) as last_key
+    from candidates
 ),
 
 ranked as (
-    -- The strongest reason; of equal ones the first key, so that runs agree.
+    -- The strongest reason; of equal ones the first in words, so that runs agree.
     select
-        candidates.*,
+        judged.*,
         row_number() over (
             partition by source_instance, dimension, field, field_value
-            order by reason_rank, suggested_key, reason
+            order by reason_rank, reason
         ) as suggestion_rank
-    from candidates
+    from judged
+    where first_key = last_key
 )
 
 select
+    -- Who accepts it accepts this value for this node, whatever is suggested later.
+    substring(
+        {{ hash_key(['source_instance', 'dimension', 'field', 'field_value', 'suggested_key']) }}, 1, 12
+    ) as suggestion_id,
     source_instance,
     dimension,
     field,
     field_value,
+    suggested_key,
+    reason,
     concat(suggested_key, ' (', reason, ')') as suggestion
 from ranked
 where suggestion_rank = 1

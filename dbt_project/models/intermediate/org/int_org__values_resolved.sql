@@ -7,6 +7,10 @@ rules as (
     select * from {{ ref('stg_config__identities') }}
 ),
 
+acceptances as (
+    select * from {{ ref('stg_decisions__identity_acceptances') }}
+),
+
 entities as (
     select * from {{ ref('stg_config__entities') }}
 ),
@@ -70,10 +74,33 @@ candidates as (
     from applicable
     where applicable.match_kind = 'value'
     union all
+    -- What was accepted for a node that config no longer has counts for nothing.
+    select
+        field_values.source_instance,
+        field_values.dimension,
+        field_values.field,
+        field_values.field_value,
+        cast(null as integer) as rule_number,
+        'accepted' as match_kind,
+        acceptances.acceptance_id as match_value,
+        acceptances.target_key,
+        0 as is_general,
+        2 as kind_rank,
+        targets.target_key as entity_key
+    from field_values
+    inner join acceptances
+        on field_values.source_instance = acceptances.source_instance
+        and field_values.dimension = acceptances.dimension
+        and field_values.field = acceptances.field
+        and field_values.field_value = acceptances.field_value
+    inner join targets
+        on acceptances.dimension = targets.dimension
+        and acceptances.target_key = targets.target_key
+    union all
     -- Nothing is left of it: the one full match that all engines spell alike.
     select
         applicable.*,
-        2 as kind_rank,
+        3 as kind_rank,
         applicable.target_key as entity_key
     from applicable
     where
@@ -84,7 +111,7 @@ candidates as (
     union all
     select
         applicable.*,
-        3 as kind_rank,
+        4 as kind_rank,
         targets.target_key as entity_key
     from applicable
     inner join targets
@@ -94,7 +121,7 @@ candidates as (
     union all
     select
         applicable.*,
-        3 as kind_rank,
+        4 as kind_rank,
         targets.target_key as entity_key
     from applicable
     inner join targets
@@ -104,8 +131,8 @@ candidates as (
 ),
 
 ranked as (
-    -- First match wins: values, then patterns, then ids and e-mails; within each a
-    -- source's own rule before a general one, then as written.
+    -- First match wins: values, then accepted suggestions, then patterns, then ids and
+    -- e-mails; within each a source's own rule before a general one, then as written.
     select
         candidates.*,
         row_number() over (
@@ -121,8 +148,11 @@ select
     field,
     field_value,
     entity_key as target_key,
-    concat(
-        field, ': ', match_kind, ' (rule ', cast(rule_number as {{ dbt.type_string() }}), ')'
-    ) as matched_by
+    case
+        when match_kind = 'accepted' then concat(field, ': accepted (', match_value, ')')
+        else concat(
+            field, ': ', match_kind, ' (rule ', cast(rule_number as {{ dbt.type_string() }}), ')'
+        )
+    end as matched_by
 from ranked
 where match_rank = 1

@@ -23,6 +23,14 @@ price_inputs as (
     select * from {{ ref('int_prices__inputs_version') }}
 ),
 
+-- Suggestions that people accepted, as a text that changes with them; null while there are none.
+accepted_identities as (
+    select
+        {{ dbt.listagg("concat(acceptance_id, ' ', target_key)", "'|'", "order by acceptance_id") }}
+            as acceptances
+    from {{ ref('stg_decisions__identity_acceptances') }}
+),
+
 -- What besides usage decides attribution and cost: when it changes, every day is touched.
 inputs as (
     select
@@ -31,11 +39,13 @@ inputs as (
             config_versions.attribution_version,
             config_versions.pricing_version,
             price_inputs.price_inputs_version,
-            newest_profiles.profile_load_id
+            newest_profiles.profile_load_id,
+            md5(accepted_identities.acceptances)
         ) as input_version
     from config_versions
     cross join price_inputs
     cross join newest_profiles
+    cross join accepted_identities
 ),
 
 -- A repricing, and taking one back, touches the days of its window alone.

@@ -7,6 +7,11 @@ with nodes as (
 paths as (
     select * from {{ ref('int_org__paths') }}
     where tree = 'customer'
+),
+
+owners as (
+    select * from {{ ref('dim_entity_owners') }}
+    where is_current
 )
 
 select
@@ -17,10 +22,13 @@ select
     paths.entity_path as customer_path,
     paths.depth,
     nodes.email,
-    nodes.owner_name,
-    nodes.owner_channel,
-    nodes.cost_center,
+    owners.owner_name,
+    owners.owner_email,
+    owners.owner_channel,
+    owners.cost_center,
     nodes.is_discovered
 from nodes
 left join paths
     on nodes.entity_key = paths.entity_key
+left join owners
+    on nodes.entity_key = owners.entity_key

@@ -108,6 +108,8 @@ select
     summed.field,
     summed.field_value,
     suggestions.suggestion,
+    suggestions.suggestion_id,
+    suggestions.suggested_key,
     cast(summed.request_count as bigint) as request_count,
     cast(summed.total_tokens as bigint) as total_tokens,
     {{ money('summed.effective_cost_usd') }} as effective_cost_usd,

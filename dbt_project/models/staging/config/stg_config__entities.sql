@@ -13,10 +13,7 @@ renamed as (
         source.tree,
         source.entity_type,
         source.entity_name,
-        source.email,
-        source.owner_name,
-        source.owner_channel,
-        source.cost_center
+        source.email
     from source
     inner join in_force
         on source._dlt_load_id = in_force.load_id

@@ -1,0 +1,23 @@
+-- one row per node and range with an owner of its own, of the configuration in force
+with source as (
+    select * from {{ source('raw_config', 'entity_owners') }}
+),
+
+in_force as (
+    select * from {{ ref('stg_config__versions') }}
+),
+
+renamed as (
+    select
+        source.entity_key,
+        source.owner_name,
+        source.owner_email,
+        source.owner_channel,
+        {{ utc('source.valid_from_at') }} as valid_from_at,
+        {{ utc('source.valid_to_at') }} as valid_to_at
+    from source
+    inner join in_force
+        on source._dlt_load_id = in_force.load_id
+)
+
+select * from renamed
