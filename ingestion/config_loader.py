@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from ingestion import config_checks as checks
 from ingestion.config_alerts import Alert
 from ingestion.config_budgets import Budget
+from ingestion.config_imports import Import, imported_entities
 from ingestion.config_money import Charge, Commitment, FxRate, money_problems
 from ingestion.config_org import Customer, Entity, Feature, Root
 from ingestion.config_outward import Endpoint, Gateway
@@ -63,7 +64,7 @@ class _ExemptKeys(BaseModel):
 # file -> its sections: name of the list and the type of one item.
 LISTS: dict[str, dict[str, Any]] = {
     "sources.yaml": {"sources": Source},
-    "entities.yaml": {"entities": Entity},
+    "entities.yaml": {"entities": Entity, "imports": Import},
     "customers.yaml": {"customers": Customer},
     "features.yaml": {"features": Feature},
     "identities.yaml": {"identities": Identity},
@@ -96,8 +97,11 @@ SINGLES: dict[str, dict[str, Any]] = {
 }
 
 
-def load_config(path: Path) -> Config:
-    """The configuration in the folder `path`; raises `ConfigError` with all that is wrong."""
+def load_config(path: Path, *, tables: Path | None = None) -> Config:
+    """The configuration in the folder `path`; raises `ConfigError` with all that is wrong.
+
+    `tables` holds the copies of what is imported from tables (`imported_tables`).
+    """
     documents, problems = _read_all(path)
     found: dict[str, list[Placed[Any]]] = {
         name: [] for sections in LISTS.values() for name in sections
@@ -109,6 +113,9 @@ def load_config(path: Path) -> Config:
             placed, refused = _items(document, name, kind)
             found[name] += placed
             problems += refused
+    imported, refused = imported_entities(found["imports"], folder=path, tables=tables)
+    found["entities"] += imported
+    problems += refused
     by_file = {document.file: document for document in documents}
     root, refused = _single(by_file.get("customers.yaml"), "root", Root)
     exempt, refused_keys = _exempt_keys(by_file.get("enforcement.yaml"))

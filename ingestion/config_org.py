@@ -11,6 +11,8 @@ from pydantic import model_validator
 from ingestion.config_schema import Dated
 from ingestion.config_types import Declared, Email, Id, Text
 
+EntityType = Literal["organisation", "workspace", "team", "user", "agent", "application"]
+
 
 class OwnerContact(Declared):
     """The person or group that answers for an entity, and where alerts reach them."""
@@ -61,7 +63,7 @@ class _Node(Declared):
 class Entity(_Node):
     """One node of the owner tree; the root is the one with neither `parent` nor `parents`."""
 
-    type: Literal["organisation", "workspace", "team", "user", "agent", "application"]
+    type: EntityType
 
 
 class Customer(_Node):

@@ -44,16 +44,20 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class Document:
-    """One file: its values and, through `line`, where each stands."""
+    """One file: its values and, through `line`, where each stands.
+
+    A row of another kind of file stands in `first_line`, whatever part of it is asked for.
+    """
 
     file: str
     value: Any
     root: yaml.Node | None
+    first_line: int = 1
 
     def line(self, location: Sequence[str | int] = ()) -> int:
         """The line of the deepest part of `location` that is there (a missing key: its mapping)."""
         node = self.root
-        found = node.start_mark.line + 1 if node is not None else 1
+        found = node.start_mark.line + 1 if node is not None else self.first_line
         for part in location:
             step = _step(node, part)
             # The schema puts names of its own into locations (a union's tag): not in the file.

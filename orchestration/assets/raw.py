@@ -12,7 +12,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from pydantic import Field
 
 from ingestion.collector.drain import collector_source
-from ingestion.config_loader import Config, load_config
+from ingestion.config_loader import Config
 from ingestion.config_tables import config_source
 from ingestion.http import SourceError, SourceUnavailable
 from ingestion.pipeline import few_collections, pipeline_for
@@ -24,7 +24,7 @@ from orchestration.automation import (
     WAREHOUSE_POOL,
     freshness_of,
 )
-from orchestration.declared import keep_as_good
+from orchestration.declared import copy_imported_tables, keep_as_good, read_config
 from orchestration.jobs import COLLECTOR_GROUP, load_op_name
 from orchestration.resources import credentials_key
 from orchestration.warehouse import writer_lock
@@ -213,13 +213,13 @@ def config_assets(config: Config) -> dg.AssetsDefinition:
         name="load_config", specs=specs, pool=WAREHOUSE_POOL, required_resource_keys={"dlt"}
     )
     def load(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        path = settings.config_path()
-        current = load_config(path)
+        copy_imported_tables()
+        current = read_config()
         yield from run_dlt(
             context,
             config_source(current, extracted_at=settings.now()),
             pipeline_for("config", instance=None, home=settings.home()),
         )
-        keep_as_good(path)
+        keep_as_good(settings.config_path())
 
     return load

@@ -12,11 +12,11 @@ import click
 import requests
 from rich.console import Console
 
-from ingestion.config_loader import load_config
 from orchestration import settings
 from orchestration.cli.collector import running_collector
 from orchestration.cli.report import print_report
 from orchestration.cli.run import run_pass
+from orchestration.declared import read_config
 from orchestration.ops import people
 from orchestration.ops.store import open_store
 
@@ -164,7 +164,7 @@ def _push(pinned: Demo, vendors: Any) -> None:
     from sandbox.pusher import push
 
     os.environ["METERHOUSE_NOW"] = pinned.as_of.isoformat()
-    config = load_config(settings.config_path())
+    config = read_config()
     with running_collector(settings.home(), config, os.environ) as url:
         push(
             url,

@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
-from ingestion.config_loader import Config, ConfigError, load_config
+from ingestion.config_loader import Config, ConfigError
 from ingestion.source_config import SourceConfig
 from ingestion.systems import SYSTEMS, missing_variables
 from orchestration import settings
 from orchestration.cli.accept import change_of
 from orchestration.cli.reviews import price_reviews
 from orchestration.cli.suggestions import identity_suggestions
-from orchestration.declared import declared_config
+from orchestration.declared import declared_config, read_config
 from orchestration.ops.identities import accepted_identities
 from orchestration.ops.people import price_approvals
 from orchestration.ops.store import open_store, reading
@@ -62,7 +62,7 @@ def doctor() -> None:
 
 def _config_findings() -> Iterator[Finding]:
     try:
-        load_config(settings.config_path())
+        read_config()
     except ConfigError as error:
         for problem in error.problems:
             yield Finding("config/", "refused", str(problem), needs_a_person=True)

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-from ingestion.config_loader import ConfigError, load_config
+from ingestion.config_loader import ConfigError
 from ingestion.systems import is_read, missing_variables
-from orchestration import settings
 from orchestration.cli.instance import RunOutcome, prepare_instance, run_job
-from orchestration.declared import declared_config
+from orchestration.declared import copy_imported_tables, declared_config, read_config
 from orchestration.jobs import LOAD_COLLECTOR_JOB, load_job_name
 from orchestration.jobs import load_config as load_run_config
 
@@ -28,7 +27,7 @@ def run() -> None:
     console = Console(file=sys.stdout)
     outcomes = run_pass(console)
     try:
-        load_config(settings.config_path())
+        read_config()
     except ConfigError:
         sys.exit(2)
     sys.exit(0 if all(outcome.is_success for outcome in outcomes) else 1)
@@ -37,6 +36,9 @@ def run() -> None:
 def run_pass(console: Console) -> list[RunOutcome]:
     """Every load on its own, so that one that fails fails alone, then the pass; all outcomes."""
     prepare_instance()
+    # config/ defines the loads, so its imports are read first; its own load tells what is wrong.
+    with suppress(ConfigError):
+        copy_imported_tables()
     with _shown(console, "Reading the definitions"):
         from orchestration.definitions import defs
 

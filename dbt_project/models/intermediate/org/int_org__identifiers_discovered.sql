@@ -1,10 +1,18 @@
--- one row per node that auto_create makes: the first identifier of else unattributed usage
+-- one row per node that auto_create makes: the first identifier of else unattributed usage, and the teams and users that
+-- the source lists
 with identity_fields as (
     select * from {{ ref('int_org__identity_fields') }}
 ),
 
 used as (
-    select * from {{ ref('int_org__identities') }}
+    select identity_key
+    from {{ ref('int_org__identities') }}
+    where identity_key is not null
+),
+
+listed as (
+    select * from {{ ref('int_inventory__identities') }}
+    where identity_kind in ('team', 'user')
 ),
 
 values_resolved as (
@@ -18,11 +26,7 @@ sources as (
 
 judged as (
     select
-        identity_fields.identity_key,
-        identity_fields.source_instance,
-        identity_fields.dimension,
-        identity_fields.field,
-        identity_fields.field_value,
+        identity_fields.*,
         case
             when identity_fields.dimension = 'owner' then sources.default_entity_key
             else sources.default_customer_key
@@ -35,8 +39,6 @@ judged as (
             order by identity_fields.field_position
         ) as field_rank
     from identity_fields
-    inner join used
-        on identity_fields.identity_key = used.identity_key
     inner join sources
         on identity_fields.source_instance = sources.source_instance
     left join values_resolved
@@ -45,31 +47,63 @@ judged as (
         and identity_fields.field = values_resolved.field
         and identity_fields.field_value = values_resolved.field_value
     where identity_fields.dimension in ('owner', 'customer')
+),
+
+unplaced as (
+    select judged.*
+    from judged
+    inner join used
+        on judged.identity_key = used.identity_key
+    where judged.field_rank = 1
+    union all
+    select judged.*
+    from judged
+    inner join listed
+        on judged.identity_key = listed.identity_key
+        and judged.field = listed.field
+    where judged.dimension = 'owner'
+),
+
+discovered as (
+    select
+        source_instance,
+        dimension,
+        field,
+        field_value,
+        parent_key
+    from unplaced
+    where known_count = 0 and parent_key is not null
+    group by
+        source_instance,
+        dimension,
+        field,
+        field_value,
+        parent_key
 )
 
 select
-    source_instance,
-    dimension,
-    field,
-    field_value,
-    concat('auto-', {{ hash_key(['source_instance', 'field', 'field_value']) }})
-        as entity_key,
-    dimension as tree,
+    discovered.source_instance,
+    discovered.dimension,
+    discovered.field,
+    discovered.field_value,
+    concat(
+        'auto-',
+        {{ hash_key(['discovered.source_instance', 'discovered.field', 'discovered.field_value']) }}
+    ) as entity_key,
+    discovered.dimension as tree,
     case
-        when dimension = 'customer' then 'customer'
-        when field = 'raw_agent' then 'agent'
-        when field = 'raw_user' then 'user'
-        when field = 'raw_application' then 'application'
+        when discovered.dimension = 'customer' then 'customer'
+        when discovered.field = 'raw_agent' then 'agent'
+        when discovered.field = 'raw_user' then 'user'
+        when discovered.field = 'raw_application' then 'application'
         else 'team'
     end as entity_type,
-    field_value as entity_name,
-    parent_key,
-    concat(field, ': created') as matched_by
-from judged
-where known_count = 0 and field_rank = 1 and parent_key is not null
-group by
-    source_instance,
-    dimension,
-    field,
-    field_value,
-    parent_key
+    coalesce(listed.identity_name, discovered.field_value) as entity_name,
+    listed.email,
+    discovered.parent_key,
+    concat(discovered.field, ': created') as matched_by
+from discovered
+left join listed
+    on discovered.source_instance = listed.source_instance
+    and discovered.field = listed.field
+    and discovered.field_value = listed.identifier

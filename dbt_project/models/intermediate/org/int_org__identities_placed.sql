@@ -22,7 +22,8 @@ known_values as (
         field,
         field_value,
         target_key,
-        matched_by
+        matched_by,
+        false as is_made
     from values_resolved
     union all
     select
@@ -31,7 +32,8 @@ known_values as (
         field,
         field_value,
         entity_key as target_key,
-        matched_by
+        matched_by,
+        true as is_made
     from discovered
 ),
 
@@ -42,6 +44,7 @@ known as (
         identity_fields.field_position,
         known_values.target_key,
         known_values.matched_by,
+        known_values.is_made,
         -- A feature is no node of a tree.
         coalesce(nodes.entity_type, 'feature') as entity_type,
         case nodes.entity_type
@@ -66,16 +69,17 @@ known as (
 ),
 
 ranked as (
-    -- The deepest node is the place; of two as deep, the field the source names first.
+    -- The deepest node that a rule knows is the place, else the deepest that was made; of two
+    -- as deep, the field the source names first.
     select
         identity_key,
         target_key,
         matched_by,
         row_number() over (
-            partition by identity_key, dimension order by type_rank, field_position
+            partition by identity_key, dimension order by is_made, type_rank, field_position
         ) = 1 and dimension = 'owner' as is_owner_place,
         row_number() over (
-            partition by identity_key, dimension order by type_rank, field_position
+            partition by identity_key, dimension order by is_made, type_rank, field_position
         ) = 1 and dimension = 'customer' as is_customer_place,
         row_number() over (
             partition by identity_key, dimension, entity_type order by field_position

@@ -21,6 +21,6 @@ select
     tree,
     entity_type,
     entity_name,
-    cast(null as {{ dbt.type_string() }}) as email,
+    email,
     true as is_discovered
 from discovered

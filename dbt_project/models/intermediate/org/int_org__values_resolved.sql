@@ -4,11 +4,7 @@ with identity_fields as (
 ),
 
 rules as (
-    select * from {{ ref('stg_config__identities') }}
-),
-
-acceptances as (
-    select * from {{ ref('stg_decisions__identity_acceptances') }}
+    select * from {{ ref('int_org__rules') }}
 ),
 
 entities as (
@@ -54,6 +50,7 @@ applicable as (
         field_values.field,
         field_values.field_value,
         rules.rule_number,
+        rules.rule_name,
         rules.match_kind,
         rules.match_value,
         rules.target_key,
@@ -63,39 +60,19 @@ applicable as (
         on field_values.dimension = rules.dimension
         and field_values.field = rules.field
         and (rules.source_instance = '*' or rules.source_instance = field_values.source_instance)
-        and (rules.match_kind <> 'value' or rules.match_value = field_values.field_value)
+        and (
+            rules.match_kind not in ('value', 'accepted')
+            or rules.match_value = field_values.field_value
+        )
 ),
 
 candidates as (
     select
         applicable.*,
-        1 as kind_rank,
+        case applicable.match_kind when 'value' then 1 else 2 end as kind_rank,
         applicable.target_key as entity_key
     from applicable
-    where applicable.match_kind = 'value'
-    union all
-    -- What was accepted for a node that config no longer has counts for nothing.
-    select
-        field_values.source_instance,
-        field_values.dimension,
-        field_values.field,
-        field_values.field_value,
-        cast(null as integer) as rule_number,
-        'accepted' as match_kind,
-        acceptances.acceptance_id as match_value,
-        acceptances.target_key,
-        0 as is_general,
-        2 as kind_rank,
-        targets.target_key as entity_key
-    from field_values
-    inner join acceptances
-        on field_values.source_instance = acceptances.source_instance
-        and field_values.dimension = acceptances.dimension
-        and field_values.field = acceptances.field
-        and field_values.field_value = acceptances.field_value
-    inner join targets
-        on acceptances.dimension = targets.dimension
-        and acceptances.target_key = targets.target_key
+    where applicable.match_kind in ('value', 'accepted')
     union all
     -- Nothing is left of it: the one full match that all engines spell alike.
     select
@@ -148,11 +125,6 @@ select
     field,
     field_value,
     entity_key as target_key,
-    case
-        when match_kind = 'accepted' then concat(field, ': accepted (', match_value, ')')
-        else concat(
-            field, ': ', match_kind, ' (rule ', cast(rule_number as {{ dbt.type_string() }}), ')'
-        )
-    end as matched_by
+    concat(field, ': ', rule_name) as matched_by
 from ranked
 where match_rank = 1
