@@ -15,6 +15,13 @@ inventory as (
     select * from {{ ref('int_inventory__unioned') }}
 ),
 
+-- What a source calls an identifier that it lists.
+listed_names as (
+    select source_instance, field, identifier, email as name from inventory
+    union
+    select source_instance, field, identifier, lower(identity_name) as name from inventory
+),
+
 unknown_values as (
     select
         identity_fields.source_instance,
@@ -63,16 +70,16 @@ candidates as (
     select
         unknown_values.*,
         names.target_key as suggested_key,
-        concat('e-mail or name that ', inventory.source_instance, ' lists it with') as reason,
+        concat('e-mail or name that ', listed_names.source_instance, ' lists it with') as reason,
         2 as reason_rank
     from unknown_values
-    inner join inventory
-        on unknown_values.source_instance = inventory.source_instance
-        and unknown_values.field = inventory.field
-        and unknown_values.field_value = inventory.identifier
+    inner join listed_names
+        on unknown_values.source_instance = listed_names.source_instance
+        and unknown_values.field = listed_names.field
+        and unknown_values.field_value = listed_names.identifier
     inner join names
         on unknown_values.dimension = names.dimension
-        and names.name in (inventory.email, lower(inventory.identity_name))
+        and listed_names.name = names.name
     union all
     select
         unknown_values.*,
@@ -90,10 +97,12 @@ candidates as (
         'similar name' as reason,
         4 as reason_rank
     from unknown_values
+    -- Alike at both ends: comparing every pair would take a minute where there are many.
     inner join names
         on unknown_values.dimension = names.dimension
+        and substring(unknown_values.plain_value, 1, 2) = substring(names.plain_name, 1, 2)
+        and right(unknown_values.plain_value, 2) = right(names.plain_name, 2)
         and length(unknown_values.plain_value) >= 6
-        and length(names.plain_name) >= 6
         and {{ text_similarity('unknown_values.plain_value', 'names.plain_name') }} >= 0.94
 ),
 
