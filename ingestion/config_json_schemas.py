@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from ingestion.config_loader import CUSTOMER_FILE, LISTS, SINGLES
+from ingestion.config_files import CUSTOMER_FILE, LISTS, SINGLES
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

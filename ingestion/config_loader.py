@@ -1,6 +1,6 @@
 """The whole of `config/` as one checked value, or a `ConfigError` that names every file and line.
 
-Belongs here: which file holds what, and the order of the checks. Nothing is kept of a
+Belongs here: reading the files, and the order of the checks. Nothing is kept of a
 configuration that is refused: the last good one stays in force in `raw_config` (DESIGN D22).
 """
 
@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from ingestion import config_checks as checks
 from ingestion.config_alerts import Alert
 from ingestion.config_budgets import Budget
-from ingestion.config_imports import Import, imported_entities
+from ingestion.config_files import CUSTOMER_FILE, LISTS, SINGLES
+from ingestion.config_imports import imported_entities
 from ingestion.config_money import Charge, Commitment, FxRate, money_problems
-from ingestion.config_org import Customer, Entity, Feature, Root
+from ingestion.config_org import Feature, Root
 from ingestion.config_outward import Endpoint, Gateway
 from ingestion.config_owners import owner_problems
 from ingestion.config_prices import Contract, Override, SellRule, WhatIf, price_problems
@@ -59,42 +60,6 @@ class Config:
 class _ExemptKeys(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     exempt_keys: tuple[str, ...] = ()
-
-
-# file -> its sections: name of the list and the type of one item.
-LISTS: dict[str, dict[str, Any]] = {
-    "sources.yaml": {"sources": Source},
-    "entities.yaml": {"entities": Entity, "imports": Import},
-    "customers.yaml": {"customers": Customer},
-    "features.yaml": {"features": Feature},
-    "identities.yaml": {"identities": Identity},
-    "budgets.yaml": {"budgets": Budget},
-    "alerts.yaml": {"alerts": Alert},
-    "webhooks.yaml": {"endpoints": Endpoint},
-    "enforcement.yaml": {"gateways": Gateway},
-    "prices.yaml": {
-        "model_aliases": ModelAlias,
-        "contracts": Contract,
-        "overrides": Override,
-        "selling": SellRule,
-        "what_if": WhatIf,
-    },
-    "charges.yaml": {"charges": Charge, "commitments": Commitment},
-    "fx.yaml": {"fx_rates": FxRate},
-    "wallets.yaml": {"wallets": Wallet},
-    "wallet_entries.yaml": {"wallet_entries": WalletEntry},
-}
-CUSTOMER_FILE: dict[str, Any] = {
-    "customers": Customer,
-    "budgets": Budget,
-    "wallets": Wallet,
-    "wallet_entries": WalletEntry,
-}
-# Sections that are not a list of the above, read apart.
-SINGLES: dict[str, dict[str, Any]] = {
-    "customers.yaml": {"root": Root},
-    "enforcement.yaml": {"exempt_keys": tuple[str, ...]},
-}
 
 
 def load_config(path: Path, *, tables: Path | None = None) -> Config:

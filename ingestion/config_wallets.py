@@ -10,7 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from ingestion.config_schema import Dated, Feature, Moment
+from ingestion.config_org import Feature
+from ingestion.config_schema import Dated, Moment
 from ingestion.config_tree import Node, Placed
 from ingestion.config_types import Declared, Id, Money, Text
 from ingestion.config_yaml import Problem

@@ -6,8 +6,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ingestion.config_loader import ConfigError, load_config
+from ingestion.config_loader import ConfigError
 from orchestration import settings
+from orchestration.declared import read_config
 from orchestration.ops.store import open_store
 from orchestration.trial import Outcome, try_config
 from orchestration.warehouse import building_marts
@@ -22,7 +23,7 @@ def plan() -> None:
     Worked out on a copy, with the data that are loaded already. Exits 2 where config/ is refused.
     """
     try:
-        config = load_config(settings.config_path())
+        config = read_config()
     except ConfigError as error:
         click.echo(f"config/ is refused:\n{error}", err=True)
         sys.exit(2)

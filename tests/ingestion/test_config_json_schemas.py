@@ -8,8 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from ingestion.config_files import LISTS
 from ingestion.config_json_schemas import json_schemas
-from ingestion.config_loader import LISTS
 from ingestion.config_yaml import read_yaml
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
