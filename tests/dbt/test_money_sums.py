@@ -33,6 +33,7 @@ _UPSTREAM = """
     create schema intermediate;
     create table staging.stg_run__current_pass as
         select 1::bigint as pass_id, timestamp '2026-10-03' as as_of;
+    create table staging.stg_config__budget_tags (tag_key varchar, tag_value varchar);
     create table intermediate.int_usage__touched_days (
         usage_on date, reason varchar, pass_id bigint);
     create table intermediate.int_prices__name_candidates (
