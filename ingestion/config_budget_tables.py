@@ -36,6 +36,7 @@ BUDGET_COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
         ("mode", TEXT),
         ("action", TEXT),
         ("is_paused", pa.bool_()),
+        ("recipients", TEXT),
         ("valid_from_at", UTC_TIME),
         ("valid_to_at", UTC_TIME),
     ),
@@ -48,6 +49,7 @@ BUDGET_COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
         ("floor_usd", MONEY),
         *((f"{level}_threshold", MONEY) for level in LEVELS),
         ("is_paused", pa.bool_()),
+        ("recipients", TEXT),
     ),
     "budget_tags": (("tag_key", TEXT), ("tag_value", TEXT)),
     "budget_increases": (
@@ -82,6 +84,7 @@ def budgets(config: Any) -> Rows:
             budget.mode,
             next(iter(budget.actions), None),
             budget.paused,
+            _recipients(budget.to),
             budget.valid_from_at,
             budget.valid_to_at,
         )
@@ -119,6 +122,7 @@ def alerts(config: Any) -> Rows:
                 alert.floor_usd.quantize(_QUANTUM),
                 *(_exact(getattr(alert.thresholds, level)) for level in LEVELS),
                 alert.paused,
+                _recipients(alert.to),
             )
 
 
@@ -137,6 +141,10 @@ def _enabled(config: Any) -> Iterator[Budget]:
 def _between_bars(values: tuple[str, ...] | str | None) -> str | None:
     listed = (values,) if isinstance(values, str) else values
     return f"|{'|'.join(listed)}|" if listed else None
+
+
+def _recipients(to: str | tuple[str, ...]) -> str | None:
+    return to if isinstance(to, str) else _between_bars(to)
 
 
 def _minutes(length: str | None) -> int | None:

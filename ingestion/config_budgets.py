@@ -55,6 +55,10 @@ class Filter(Declared):
     tag: Value | None = None  # written key=value
 
 
+# Who is told: the dated owner of the entity, by the endpoint its channel names, or these endpoints.
+Recipients = Literal["owner"] | tuple[Value, ...]
+
+
 class Increase(Dated):
     """More to spend for a time: added to the amount while it lasts."""
 
@@ -83,6 +87,7 @@ class Budget(Dated):
     thresholds: Thresholds = Thresholds()
     hysteresis: Annotated[Decimal, Field(ge=0, lt=1, max_digits=6, decimal_places=6)] = Decimal(0)
     renotify_after: Length | None = None
+    to: Recipients = ()  # left out: every endpoint that subscribed
     mode: Literal["observe", "soft", "hard"] = "observe"
     actions: tuple[Literal["block"], ...] = ()
 

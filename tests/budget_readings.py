@@ -26,6 +26,7 @@ _ROW = BudgetReading(
     unit="usd",
     mode="hard",
     is_paused=False,
+    recipients=None,
     period="month",
     period_start_at=NOVEMBER,
     period_end_at=DECEMBER,

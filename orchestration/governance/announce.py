@@ -20,6 +20,7 @@ from orchestration.governance.bodies import (
 from orchestration.governance.budgets import BudgetReading, Reading
 from orchestration.governance.endpoints import Endpoint, subscribed
 from orchestration.governance.limits import Held
+from orchestration.governance.subjects import recipients_of
 from orchestration.ops import evaluator
 from orchestration.ops.evaluator import StoredState
 from orchestration.ops.outbox import enqueue
@@ -63,7 +64,10 @@ def announce(
         event_type = event_type_of(move, state.alert_id)
         identity = evaluator.transition_id(state.alert_id, state.period_start, move.seq)
         lineage = state.context["entity"]["lineage"]
-        targets = subscribed(endpoints, event_type=event_type, entities=lineage)
+        recipients = state.context.get("recipients")
+        targets = subscribed(
+            endpoints, event_type=event_type, entities=lineage, recipients=recipients
+        )
         evaluator.record_transition(
             connection,
             move,
@@ -121,7 +125,12 @@ def announce_held(
     messages = 0
     for each in held:
         row = each.standing.row
-        targets = subscribed(endpoints, event_type="limit.held", entities=row.lineage())
+        targets = subscribed(
+            endpoints,
+            event_type="limit.held",
+            entities=row.lineage(),
+            recipients=recipients_of(row.recipients),
+        )
         data = {
             **context_of(row),
             "keys": list(each.key_aliases[:50]),

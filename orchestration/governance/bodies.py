@@ -117,7 +117,7 @@ def transition_data(
 ) -> dict[str, Any]:
     """The `data` of one transition."""
     return {
-        **context,
+        **{name: said for name, said in context.items() if name != "recipients"},
         "alert_id": alert_id,
         "transition": {
             "id": transition_id,

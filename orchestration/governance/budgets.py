@@ -25,6 +25,7 @@ class BudgetReading:
     unit: str  # of its amounts
     mode: str
     is_paused: bool
+    recipients: str | None  # endpoints between bars; None: all that subscribed
     period: str
     period_start_at: datetime
     period_end_at: datetime

@@ -7,7 +7,7 @@ sent; the store never holds a secret.
 
 import ipaddress
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -150,15 +150,23 @@ def active_endpoints(connection: Connection) -> dict[str, Endpoint]:
 
 
 def subscribed(
-    endpoints: Mapping[str, Endpoint], *, event_type: str, entities: Iterable[str]
+    endpoints: Mapping[str, Endpoint],
+    *,
+    event_type: str,
+    entities: Iterable[str],
+    recipients: Collection[str] | None = None,
 ) -> list[Endpoint]:
-    """The endpoints that want this event about one of `entities` (an entity and its ancestors)."""
+    """The endpoints that want this event about one of `entities` (an entity and its ancestors).
+
+    Where an alert names its recipients, those alone; what they subscribed to counts all the same.
+    """
     subject = set(entities)
     return [
         each
         for each in endpoints.values()
         if any(_matches(pattern, event_type) for pattern in each.events)
         and (not each.entities or subject.intersection(each.entities))
+        and (recipients is None or each.id in recipients)
     ]
 
 

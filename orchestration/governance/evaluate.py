@@ -197,7 +197,7 @@ def _observe(
         limit_value=subject.limit_value,
         unit=subject.unit,
         version=subject.version,
-        context=subject.context,
+        context={**subject.context, "recipients": subject.recipients},
     )
     return _Moved(before, after, moves)
 

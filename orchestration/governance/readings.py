@@ -10,7 +10,7 @@ import duckdb
 
 from orchestration.governance.alerts import LEVELS, Thresholds
 from orchestration.governance.bodies import iso, money
-from orchestration.governance.subjects import Subject
+from orchestration.governance.subjects import Subject, recipients_of
 
 KINDS = ("burn_rate", "anomaly", "forecast", "trust")
 _OF_TRUST = ("unpriced_share", "unattributed_share")
@@ -67,6 +67,7 @@ def _subject(kind: str, row: Mapping[str, Any]) -> Subject:
         },
         declaration={"kind": row["kind"], "entity": row["entity_key"], "thresholds": said},
         is_paused=row["is_paused"],
+        recipients=recipients_of(row["recipients"]),
     )
 
 

@@ -41,7 +41,10 @@ def remind(
         identity = evaluator.transition_id(state.alert_id, state.period_start, move.seq)
         event_type = event_type_of(move, state.alert_id)
         targets = subscribed(
-            endpoints, event_type=event_type, entities=state.context["entity"]["lineage"]
+            endpoints,
+            event_type=event_type,
+            entities=state.context["entity"]["lineage"],
+            recipients=state.context.get("recipients"),
         )
         data = transition_data(
             state.context,

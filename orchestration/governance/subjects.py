@@ -32,6 +32,7 @@ class Subject:
     hysteresis_ratio: Decimal = Decimal(0)
     renotify_after: timedelta | None = None
     is_paused: bool = False  # reported, and neither told nor acted on
+    recipients: tuple[str, ...] | None = None  # endpoint ids; None: all that subscribed
 
     @property
     def place(self) -> tuple[str, datetime]:
@@ -68,7 +69,13 @@ def budget_subject(row: BudgetReading) -> Subject:
         if row.renotify_minutes is None
         else timedelta(minutes=row.renotify_minutes),
         is_paused=row.is_paused,
+        recipients=recipients_of(row.recipients),
     )
+
+
+def recipients_of(text: str | None) -> tuple[str, ...] | None:
+    """Endpoint ids written between bars; none where the text names none."""
+    return None if text is None else tuple(filter(None, text.split("|")))
 
 
 def budget_alert_id(row: BudgetReading) -> str:

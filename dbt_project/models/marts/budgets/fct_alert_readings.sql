@@ -7,6 +7,11 @@ current_pass as (
     select * from {{ ref('stg_run__current_pass') }}
 ),
 
+owners as (
+    select * from {{ ref('dim_entity_owners') }}
+    where is_current
+),
+
 nodes as (
     select * from {{ ref('int_org__nodes') }}
 ),
@@ -114,7 +119,10 @@ select
     cast(alerts.critical_threshold as decimal(38, 6)) as critical_threshold,
     read.facts_json,
     read.top_drivers_json,
-    alerts.is_paused
+    alerts.is_paused,
+    -- Who is told: endpoints between bars, of an owner without one nobody; null for all that subscribed.
+    case when alerts.recipients = 'owner' then concat('|', coalesce(owners.owner_channel, ''), '|') else alerts.recipients end
+        as recipients
 from read
 inner join alerts
     on read.alert_id = alerts.alert_id
@@ -122,3 +130,5 @@ left join nodes
     on read.entity_key = nodes.entity_key
 left join paths
     on read.entity_key = paths.entity_key
+left join owners
+    on read.entity_key = owners.entity_key

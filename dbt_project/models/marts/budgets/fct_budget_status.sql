@@ -23,6 +23,11 @@ freshness as (
     select * from {{ ref('fct_source_freshness') }}
 ),
 
+owners as (
+    select * from {{ ref('dim_entity_owners') }}
+    where is_current
+),
+
 nodes as (
     select * from {{ ref('int_org__nodes') }}
 ),
@@ -61,6 +66,9 @@ select
     budgets.mode,
     budgets.action,
     budgets.is_paused,
+    -- Who is told: endpoints between bars, of an owner without one nobody; null for all that subscribed.
+    case when budgets.recipients = 'owner' then concat('|', coalesce(owners.owner_channel, ''), '|') else budgets.recipients end
+        as recipients,
     budgets.period,
     budgets.timezone,
 
@@ -98,6 +106,8 @@ left join nodes
     on budgets.entity_key = nodes.entity_key
 left join paths
     on budgets.entity_key = paths.entity_key
+left join owners
+    on budgets.entity_key = owners.entity_key
 left join drivers
     on periods.budget_id = drivers.budget_id
     and periods.period_start_at = drivers.period_start_at

@@ -18,7 +18,8 @@ renamed as (
         source.info_threshold,
         source.warning_threshold,
         source.critical_threshold,
-        source.is_paused
+        source.is_paused,
+        source.recipients
     from source
     inner join in_force
         on source._dlt_load_id = in_force.load_id

@@ -36,6 +36,7 @@ renamed as (
         source.mode,
         source.action,
         source.is_paused,
+        source.recipients,
         {{ utc('source.valid_from_at') }} as valid_from_at,
         {{ utc('source.valid_to_at') }} as valid_to_at
     from source
