@@ -143,6 +143,19 @@ def expansion_problems(
                 yield placed.problem(f"its own of {node.id} would have an id longer than 63", "id")
 
 
+def recipient_problems(
+    declared: Sequence[Placed[Budget]] | Sequence[Placed[Alert]],
+    endpoints: Sequence[Placed[Endpoint]],
+) -> Iterator[Problem]:
+    """Recipients that are no endpoints."""
+    known = {placed.value.id for placed in endpoints}
+    for placed in declared:
+        said = placed.value.to
+        for index, name in enumerate(() if isinstance(said, str) else said):
+            if name not in known:
+                yield placed.problem(f"no endpoint is called {name}", "to", index)
+
+
 def expanded_to(one: Budget | Alert, nodes: Mapping[str, Node]) -> list[Node]:
     """The nodes that `each` stands for; none for what is of one entity."""
     return [node for node in nodes.values() if one.each is not None and node.type == one.each]

@@ -74,6 +74,11 @@ def refusals(tmp_path: Path, files: dict[str, str]) -> list[str]:
             id="budget of nobody",
         ),
         pytest.param(
+            {"budgets": f"budgets:\n  - {{id: b, entity: team-a, to: [nobody], {BUDGET}}}\n"},
+            "budgets.yaml:2: no endpoint is called nobody",
+            id="recipient that is no endpoint",
+        ),
+        pytest.param(
             {
                 "budgets": f"budgets:\n  - {{id: b, each: team, {BUDGET}}}\n"
                 f"  - {{id: b-team-a, entity: ada, {BUDGET}}}\n"

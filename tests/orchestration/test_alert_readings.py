@@ -23,7 +23,7 @@ ROW = """
         null::decimal(38, 6) as info_threshold, 8::decimal(38, 6) as warning_threshold,
         20::decimal(38, 6) as critical_threshold, '{{"spent_usd":"240"}}' as facts_json,
         '[{{"model":"gpt-5","key":"agent-coder-key","used":"240"}}]' as top_drivers_json,
-        false as is_paused
+        false as is_paused, null::varchar as recipients
 """
 ALWAYS = ("1970-01-01", "9999-12-31")
 

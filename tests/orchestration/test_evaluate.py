@@ -375,3 +375,15 @@ def test_a_budget_of_tokens_says_so(store: Engine) -> None:
     # The tokens left are fewer than the dollars, and bind no budget of dollars.
     assert breach["binding_budget"]["id"] == "coder"
     assert {row["unit"] for row in rows(store, transition)} == {"usd", "tokens"}
+
+
+def test_an_alert_goes_to_those_it_names_and_the_message_does_not_list_them(store: Engine) -> None:
+    sync_endpoints(store, [endpoint(), replace(endpoint(), id="owners")])
+    evaluate(store, reading=reading(2, budget("500", recipients="|owners|")))
+    assert [row["endpoint_id"] for row in rows(store, outbox)] == ["owners"]
+    assert "recipients" not in body(rows(store, outbox)[0])["data"]
+    # An owner without a channel: recorded, and told to nobody.
+    evaluate(store, reading=reading(3, budget("800", recipients="||")))
+    assert len(rows(store, outbox)) == 1
+    last = max(rows(store, transition), key=lambda row: row["seq"])
+    assert last["skipped_reason"] == "no endpoint hears budget.threshold_reached of this entity"
