@@ -4,7 +4,7 @@ import sys
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from ingestion.config_loader import ConfigError
 from orchestration import settings
@@ -57,11 +57,13 @@ def _show(outcome: Outcome) -> None:
             table.add_row("", f"and {len(outcome.differences) - _MOST_ROWS} more", "", "")
         console.print(table)
     if done.transitions:
-        table = Table("alert", "entity", "from", "to", "value", "unit", title="Alerts")
+        table = Table(
+            Column("alert", overflow="fold"), "from", "to", "value", "unit", title="Alerts"
+        )
         for move in done.transitions:
             value = "-" if move.value is None else f"{move.value:,.2f}"
             name = move.alert_id.partition(":")[2]
-            table.add_row(name, move.entity_key, move.from_level, move.to_level, value, move.unit)
+            table.add_row(name, move.from_level, move.to_level, value, move.unit)
         console.print(table)
     if done.wants:
         table = Table("gateway", "key", "limit", "budgets", title="Keys (a dry run unless armed)")
