@@ -46,6 +46,16 @@ def _latencies(body: Any) -> tuple[Any, Any]:
     return inside(body, "metrics", "latencyMs"), None
 
 
+def _response_id(body: Any) -> Any:
+    """The id of the answer, where the model gives one: what its caller knows the request by."""
+    for event in body if isinstance(body, list) else [body]:
+        for path in (("id",), ("message", "id")):
+            id = inside(event, *path)
+            if isinstance(id, str):
+                return id
+    return None
+
+
 def _tags(metadata: Any) -> str | None:
     if not isinstance(metadata, dict):
         return None
@@ -76,6 +86,7 @@ def _pick(record: Mapping[str, Any]) -> Sequence[Any]:
         latency_ms,
         first_byte_ms,
         _tags(record.get("requestMetadata")),
+        _response_id(body),
     )
     return (*picked, sum(value is not None for value in picked))
 
@@ -99,6 +110,7 @@ _COLUMNS = (
     Column("latency_ms", INTEGER),
     Column("first_byte_latency_ms", INTEGER),
     Column("request_metadata", TEXT),
+    Column("response_id", TEXT),
     Column("richness", INTEGER, required=True),
 )
 

@@ -16,7 +16,7 @@ from ingestion.config_schema import (
 )
 from ingestion.config_tree import Node, Placed
 from ingestion.config_yaml import Problem
-from ingestion.source_config import SourceConfig
+from ingestion.source_config import EVIDENCE_ORDER, SourceConfig
 
 # Words with a meaning of their own in reports and queries.
 _RESERVED = frozenset(("all", "any", "internal", "none", "null", "unattributed", "unknown"))
@@ -75,6 +75,25 @@ def source_problems(
                 )
             if name is not None and (name not in nodes or nodes[name].tree != tree):
                 yield placed.problem(f"no node of the {tree} tree is called {name}", part)
+
+
+def order_problems(
+    order: Placed[tuple[str, ...]], sources: Sequence[SourceConfig]
+) -> Iterator[Problem]:
+    """Places in the order of evidence that are neither a layer nor a source, or stand twice."""
+    known = {*EVIDENCE_ORDER, *(source.id for source in sources)}
+    for index, name in enumerate(order.value):
+        if name not in known:
+            yield order.problem(
+                f"{name} is neither a source nor one of {', '.join(EVIDENCE_ORDER)}", index
+            )
+        elif name in order.value[:index]:
+            yield order.problem(f"{name} stands there twice", index)
+
+
+def whole_order(order: Sequence[str]) -> tuple[str, ...]:
+    """The declared order, then the layers it does not name in theirs."""
+    return (*order, *(layer for layer in EVIDENCE_ORDER if layer not in order))
 
 
 def identity_problems(

@@ -46,4 +46,5 @@ CUSTOMER_FILE: dict[str, Any] = {
 SINGLES: dict[str, dict[str, Any]] = {
     "customers.yaml": {"root": Root},
     "enforcement.yaml": {"exempt_keys": tuple[str, ...]},
+    "sources.yaml": {"evidence_order": tuple[str, ...]},
 }

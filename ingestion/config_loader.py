@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from ingestion import config_checks as checks
 from ingestion.config_alerts import Alert
@@ -29,6 +29,8 @@ from ingestion.config_yaml import ConfigError, Document, Problem, read_yaml
 from ingestion.systems import Source
 
 T = TypeVar("T")
+Names = tuple[str, ...]
+Problems = list[Problem]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Config:
     """Everything the user declared, checked; `nodes` are both trees with the loader's own nodes."""
 
     sources: tuple[Source, ...]
+    evidence_order: tuple[str, ...]
     nodes: tuple[Node, ...]
     features: tuple[Feature, ...]
     identities: tuple[Identity, ...]
@@ -55,11 +58,6 @@ class Config:
     wallets: tuple[Wallet, ...]
     wallet_entries: tuple[WalletEntry, ...]
     versions: Versions
-
-
-class _ExemptKeys(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    exempt_keys: tuple[str, ...] = ()
 
 
 def load_config(path: Path, *, tables: Path | None = None) -> Config:
@@ -83,12 +81,13 @@ def load_config(path: Path, *, tables: Path | None = None) -> Config:
     problems += refused
     by_file = {document.file: document for document in documents}
     root, refused = _single(by_file.get("customers.yaml"), "root", Root)
-    exempt, refused_keys = _exempt_keys(by_file.get("enforcement.yaml"))
-    problems += refused + refused_keys
+    exempt, refused_keys = _names(by_file, "enforcement.yaml", "exempt_keys")
+    order, refused_order = _names(by_file, "sources.yaml", "evidence_order")
+    problems += refused + refused_keys + refused_order
     # Checks across declarations would report the holes that a refused one leaves.
     if problems:
         raise ConfigError(problems)
-    config, problems = _checked(found, root, exempt)
+    config, problems = _checked(found, root, exempt.value, order)
     if problems:
         raise ConfigError(problems)
     return replace(config, versions=versions_of(config))
@@ -173,18 +172,18 @@ def _single(document: Document | None, name: str, kind: type[T]) -> tuple[Placed
         return Placed(kind(), document, (name,)), list(_explained(error, document, (name,)))
 
 
-def _exempt_keys(document: Document | None) -> tuple[tuple[str, ...], list[Problem]]:
-    if document is None or not isinstance(document.value, dict):
-        return (), []
+def _names(by_file: dict[str, Document], file: str, section: str) -> tuple[Placed[Names], Problems]:
+    document = by_file.get(file) or Document(file, {}, None)
+    value = document.value.get(section) if isinstance(document.value, dict) else None
     try:
-        said = _ExemptKeys.model_validate({"exempt_keys": document.value.get("exempt_keys") or ()})
+        names = TypeAdapter(Names).validate_python(value or ())
     except ValidationError as error:
-        return (), list(_explained(error, document, ()))
-    return said.exempt_keys, []
+        return Placed((), document, (section,)), list(_explained(error, document, (section,)))
+    return Placed(names, document, (section,)), []
 
 
 def _checked(
-    found: dict[str, list[Placed[Any]]], root: Placed[Root], exempt_keys: tuple[str, ...]
+    found: dict[str, list[Placed[Any]]], root: Placed[Root], exempt: Names, order: Placed[Names]
 ) -> tuple[Config, list[Problem]]:
     owners, problems = owner_nodes(found["entities"])
     customers, customer_problems = customer_nodes(root, found["customers"])
@@ -211,6 +210,7 @@ def _checked(
     problems += checks.email_problems([*owners, *customers])
     problems += owner_problems([*owners, *customers], plain["endpoints"])
     problems += checks.source_problems(found["sources"], nodes)
+    problems += checks.order_problems(order, plain["sources"])
     problems += checks.identity_problems(
         found["identities"], sources=plain["sources"], nodes=nodes, features=plain["features"]
     )
@@ -241,6 +241,7 @@ def _checked(
     )
     config = Config(
         sources=plain["sources"],
+        evidence_order=checks.whole_order(order.value),
         nodes=tuple(nodes.values()),
         features=plain["features"],
         identities=plain["identities"],
@@ -248,7 +249,7 @@ def _checked(
         alerts=tuple(_expanded(plain["alerts"], nodes)),
         endpoints=plain["endpoints"],
         gateways=plain["gateways"],
-        exempt_keys=exempt_keys,
+        exempt_keys=exempt,
         model_aliases=plain["model_aliases"],
         contracts=plain["contracts"],
         overrides=plain["overrides"],

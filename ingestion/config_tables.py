@@ -60,6 +60,7 @@ _COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
         ("position", INTEGER),
     ),
     "owned_providers": (("source_instance", TEXT), ("provider", TEXT)),
+    "evidence_order": (("position", INTEGER), ("name", TEXT)),
     **ORG_COLUMNS,
     "identities": (
         ("rule_number", INTEGER),
@@ -163,6 +164,11 @@ def _owned_providers(config: Config) -> Rows:
             yield source.id, provider
 
 
+def _evidence_order(config: Config) -> Rows:
+    """One row an evidence layer or source, in the order in which they carry a request's cost."""
+    yield from enumerate(config.evidence_order)
+
+
 def _identities(config: Config) -> Rows:
     """One row a rule and value, numbered as written; match_value of `same_id` is a prefix."""
     number = 0
@@ -200,6 +206,7 @@ _ROWS: dict[str, Callable[[Config], Rows]] = {
     "sources": _sources,
     "source_fields": _source_fields,
     "owned_providers": _owned_providers,
+    "evidence_order": _evidence_order,
     **ORG_ROWS,
     "identities": _identities,
     **BUDGET_ROWS,

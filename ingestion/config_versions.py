@@ -36,6 +36,7 @@ def versions_of(config: Any) -> Versions:
     ]
     pricing = [
         [source.model_dump(include=pricing_fields) for source in config.sources],
+        config.evidence_order,
         config.model_aliases,
         config.contracts,
         config.overrides,

@@ -21,6 +21,7 @@ _MAX_LABEL = 256
 _METADATA = {
     "litellm_call_id": ("litellm_call_id",),
     "response_id": ("response_id",),
+    "provider_request_id": ("provider_request_id", "aws_request_id"),
     "provider": ("custom_llm_provider", "ls_provider", "provider"),
     "team": ("user_api_key_team_id", "team_id", "team"),
     "user": ("user_api_key_user_id",),
@@ -166,6 +167,7 @@ def _pick(record: Mapping[str, Any]) -> Sequence[Any]:
         usage.quantity,
         labels["litellm_call_id"],
         labels["response_id"] or _old_response_id(record.get("id")),
+        labels["provider_request_id"],
         labels["provider"],
         labels["team"],
         labels["user"],
@@ -220,6 +222,7 @@ _COLUMNS = (
     Column("quantity", MONEY),
     Column("litellm_call_id", TEXT),
     Column("response_id", TEXT),
+    Column("provider_request_id", TEXT),
     Column("metadata_provider", TEXT),
     Column("metadata_team", TEXT),
     Column("metadata_user", TEXT),

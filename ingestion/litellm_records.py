@@ -72,6 +72,7 @@ def _pick(record: Mapping[str, Any]) -> Sequence[Any]:
         record.get("end_user"),
         record.get("agent_id"),
         record.get("session_id"),
+        metadata.get("provider_request_id"),
         _tags(record.get("request_tags"), fields_of(metadata.get("spend_logs_metadata"))),
     )
 
@@ -113,6 +114,7 @@ _COLUMNS = (
     Column("end_user", TEXT),
     Column("agent_id", TEXT),
     Column("session_id", TEXT),
+    Column("provider_request_id", TEXT),
     Column("tags", TEXT),
 )
 

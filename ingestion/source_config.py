@@ -8,6 +8,8 @@ from pydantic import Field
 from ingestion.config_types import CustomerField, Declared, EnvName, Id, OwnerField, Text
 
 EvidenceLayer = Literal["gateway", "observability", "provider_log", "saas", "invoice"]
+# Of several sources that show one request the first of these carries its cost. A bill shows none.
+EVIDENCE_ORDER: tuple[EvidenceLayer, ...] = ("gateway", "provider_log", "observability", "saas")
 
 
 class SourceConfig(Declared):

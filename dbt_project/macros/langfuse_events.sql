@@ -7,6 +7,10 @@ renamed as (
         concat(source.project_id, ':', source.id) as source_record_id,
         source.source_instance,
         coalesce(source.litellm_call_id, source.response_id) as request_id,
+        source.litellm_call_id as call_id,
+        source.response_id,
+        source.provider_request_id,
+        source.trace_id || ':' || source.id as span_key,
         nullif(source.trace_id, '') as trace_id,
         nullif(source.session_id, '') as session_id,
         coalesce(source.has_usage_below, false) as is_informational,
@@ -124,7 +128,7 @@ events as (
 
 select
     {{ standard_event('langfuse', given=[
-        'source_instance', 'source_record_id', 'request_id', 'trace_id', 'session_id',
+        'source_instance', 'source_record_id', 'request_id', 'call_id', 'response_id', 'provider_request_id', 'span_key', 'trace_id', 'session_id',
         'evidence_layer', 'fidelity', 'is_informational', 'occurred_at', 'loaded_at', 'latency_ms',
         'ttft_ms', 'provider', 'model_served', 'operation', 'status', 'input_tokens',
         'cache_read_tokens', 'cache_write_5m_tokens', 'cache_write_30m_tokens',

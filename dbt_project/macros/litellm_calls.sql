@@ -78,7 +78,7 @@ events as (
 
 select
     {{ standard_event('litellm', given=[
-        'source_instance', 'source_record_id', 'request_id', 'session_id', 'evidence_layer',
+        'source_instance', 'source_record_id', 'request_id', 'call_id', 'response_id', 'provider_request_id', 'session_id', 'evidence_layer',
         'fidelity', 'occurred_at', 'loaded_at', 'latency_ms', 'ttft_ms', 'provider',
         'model_requested', 'model_served', 'operation', 'service_tier', 'status',
         'is_gateway_cache_hit', 'attempt', 'input_tokens', 'cache_read_tokens',

@@ -43,11 +43,8 @@
 {# The sum of the disjoint buckets that a source gives, of input, of output or of both. #}
 {% macro total_of(total, given) -%}
     {%- set parts = [] -%}
-    {%- for kind in token_kinds() if kind ~ '_tokens' in given -%}
-        {%- set is_output = kind in ('output', 'reasoning', 'audio_output', 'image_output') -%}
-        {%- if total == 'total_tokens' or (total == 'total_output_tokens') == is_output -%}
-            {%- do parts.append(kind ~ '_tokens') -%}
-        {%- endif -%}
+    {%- for kind in kinds_of_total(total) if kind ~ '_tokens' in given -%}
+        {%- do parts.append(kind ~ '_tokens') -%}
     {%- endfor -%}
     {{ return('cast(' ~ (parts | join(' + ') if parts else '0') ~ ' as bigint)') }}
 {%- endmacro %}

@@ -17,7 +17,9 @@
     ]) }}
 {%- endmacro %}
 
-{# The columns that a system gives of an event and of its removal; keys of what it names are taken over all systems. #}
+{# The columns that a system gives of an event, of its removal and of the ids others know it by; keys of what it names are
+   taken over all systems. #}
 {% macro given_event_columns() -%}
-    {{ return(standard_event_columns() | reject('in', ['identity_key', 'model_key']) | list + ['is_removed']) }}
+    {%- set given = standard_event_columns() | reject('in', ['identity_key', 'model_key']) | list -%}
+    {{ return(given + ['call_id', 'response_id', 'provider_request_id', 'span_key', 'is_removed']) }}
 {%- endmacro %}

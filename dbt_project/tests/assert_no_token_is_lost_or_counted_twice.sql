@@ -1,5 +1,5 @@
--- Acts and tokens of the facts are those of the current versions of every source that no other covers: none lost,
--- none twice.
+-- Acts and tokens of the facts are those of the current versions of every source that are no shadows: none
+-- lost, none twice.
 {{ config(meta={'dagster': {'ref': {'name': 'fct_usage'}}}) }}
 with facts as (
     select
@@ -15,10 +15,8 @@ current_acts as (
         usage_on,
         count(*) as acts_count,
         sum(total_tokens) as total_tokens
-    from {{ ref('int_usage__deduplicated') }} as usage_events
-    left join {{ ref('stg_config__sources') }} as sources
-        on usage_events.source_instance = sources.source_instance
-    where not coalesce({{ is_covered('usage_events', 'sources') }}, false)
+    from {{ ref('int_usage__deduplicated') }}
+    where not is_shadow
     group by usage_on
 )
 

@@ -17,6 +17,7 @@ from ingestion.litellm import SPEND_LOGS
 LITELLM_LOGS = contract_of("litellm_logs", SPEND_LOGS.columns)
 _CLEAN = {MONEY: amount, INTEGER: whole, UTC_TIME: moment}
 _RETRIES = "x-litellm-attempted-retries"
+_CLOUD_REQUEST = "llm_provider-x-amzn-requestid"
 
 
 def log_row(payload: Any, *, pepper: bytes) -> dict[str, Any] | SetAside:
@@ -84,6 +85,9 @@ def _as_pulled(payload: Mapping[str, Any], pepper: bytes) -> dict[str, Any]:
             "user_api_key_alias": inside(metadata, "user_api_key_alias"),
             "spend_logs_metadata": inside(metadata, "spend_logs_metadata"),
             "attempted_retries": retries,
+            "provider_request_id": inside(
+                payload, "hidden_params", "additional_headers", _CLOUD_REQUEST
+            ),
         },
     }
 

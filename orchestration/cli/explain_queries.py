@@ -9,7 +9,8 @@ KINDS = (
 ACTS = "select * from core.fct_usage where starts_with(usage_key, ?) limit 2"
 SHADOWS = "select * from trust.fct_duplicate_usage where starts_with(usage_key, ?) limit 2"
 SHADOWS_OF = """
-    select usage_key, source_instance, matched_by, reported_cost_usd
+    select usage_key, source_instance, matched_by, carried_because, reported_cost_usd,
+        reported_variance_usd
     from trust.fct_duplicate_usage
     where duplicate_of_usage_key = ?
     order by usage_key

@@ -75,14 +75,17 @@ def _act(connection: duckdb.DuckDBPyConnection, row: Row) -> Act:
 
 
 def _shadow(row: Row) -> Act:
-    """What another source meters: it carries no cost of its own."""
-    covered = f"none here: {row['covered_by']} meters it"
+    """What another source's row carries: it has no cost of its own."""
+    covered = f"none here: {row['carrier_source_instance']} carries it ({row['carried_because']})"
     return Act(
         identity=_pick(
             row, "usage_key", "source_instance", "occurred_at", "provider", "model_served",
             "total_tokens",
         ),
-        cost={"effective_cost_usd": covered, **_pick(row, "reported_cost_usd")},
+        cost={
+            "effective_cost_usd": covered,
+            **_pick(row, "carrier_cost_usd", "reported_cost_usd", "reported_variance_usd"),
+        },
         provenance=_pick(row, "covered_by", "matched_by", "duplicate_of_usage_key"),
     )  # fmt: skip
 

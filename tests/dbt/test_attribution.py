@@ -172,6 +172,7 @@ def events(acts: dict[str, Act], pass_id: int) -> pa.Table:
                 "usage_on": at.date(),
                 "total_tokens": 10,
                 "is_informational": False,
+                "is_shadow": False,
                 "pass_id": pass_id,
             }
             | {"expected_entity": entity, "expected_customer": customer}
@@ -183,6 +184,7 @@ def events(acts: dict[str, Act], pass_id: int) -> pa.Table:
     schema += [
         ("total_tokens", pa.int64()),
         ("is_informational", pa.bool_()),
+        ("is_shadow", pa.bool_()),
         ("pass_id", pa.int64()),
     ]
     schema += [(f"{kind}_cost_usd", pa.decimal128(38, 15)) for kind in ("effective", "estimated")]

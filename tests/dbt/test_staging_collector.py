@@ -319,6 +319,7 @@ def test_a_pushed_call_and_its_pulled_row_are_one(home: Path) -> None:
     assert pushed.keys() - pulled.keys() == {PUSHED_ONLY}
     same = set(pushed[BOTH]) - {
         "load_id", "loaded_at", "row_hash", "source_locator", "richness", "request_id",
+        "response_id",
     }  # fmt: skip
     differing = {
         (name, column)

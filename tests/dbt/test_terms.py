@@ -148,7 +148,7 @@ def acts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object
         connection.register("acts", usage_events.drop(["buy_scope_number", "sell_scope_number"]))
         connection.execute(
             f"""create table intermediate.int_usage__deduplicated as
-            select *, {MODEL_KEY} as model_key from acts"""
+            select *, {MODEL_KEY} as model_key, false as is_shadow from acts"""
         )
     build(home, select=[*PRICE_MODELS, "int_usage__attributed"])
     with duckdb.connect(str(warehouse_path(home))) as connection:

@@ -105,7 +105,7 @@ def test_the_log_objects_of_the_real_layout_are_read_and_nothing_beside_them(
         # Two deliveries: the leaner one lacks the lifetime, the latency and the metadata.
         ("0001", 300, 8000, 5000, 5000, 420, 2410, None, None, 15),
         ("0001", 300, 8000, 5000, None, 420, None, None, None, 12),
-        ("0002", 48, None, None, None, 210, 1800, 402, None, 11),
+        ("0002", 48, None, None, None, 210, 1800, 402, None, 12),
         ("0003", 512, None, None, None, None, None, None, None, 8),
         ("0004", 91000, None, None, None, 3900, None, None, None, 10),
         ("0005", None, None, None, None, None, None, None, "ThrottlingException", 8),

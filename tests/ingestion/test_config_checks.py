@@ -56,6 +56,22 @@ def refusals(tmp_path: Path, files: dict[str, str]) -> list[str]:
             id="an id that the loader makes",
         ),
         pytest.param(
+            {"sources": GOOD["sources"] + "evidence_order: [provider_log, two]\n"},
+            "sources.yaml:3: two is neither a source nor one of"
+            " gateway, provider_log, observability, saas",
+            id="a place in the order for nobody",
+        ),
+        pytest.param(
+            {"sources": GOOD["sources"] + "evidence_order:\n  - one\n  - gateway\n  - one\n"},
+            "sources.yaml:6: one stands there twice",
+            id="two places in the order",
+        ),
+        pytest.param(
+            {"sources": GOOD["sources"] + "evidence_order: gateway\n"},
+            "sources.yaml:3: evidence_order: Input should be a valid tuple (found: 'gateway')",
+            id="an order that is no list",
+        ),
+        pytest.param(
             {"features": "features:\n  - {id: unattributed}\n"},
             "features.yaml:2: unattributed is a reserved word",
             id="reserved",

@@ -185,6 +185,25 @@ def test_a_bill_owns_its_provider_unless_it_says_otherwise(folder: Path) -> None
     assert rows(folder, "sources", "evidence_layer")[1:] == [("invoice",)] * 3
 
 
+def test_the_order_of_evidence_is_as_declared_then_the_layers_left(folder: Path) -> None:
+    assert rows(folder, "evidence_order", "name") == [
+        ("gateway",),
+        ("provider_log",),
+        ("observability",),
+        ("saas",),
+    ]
+    (source,) = rows(folder, "sources", "source_instance")[0]
+    declared = FILES["sources"] + f"evidence_order: [{source}, observability]\n"
+    (folder / "sources.yaml").write_text(declared, encoding="utf-8")
+    assert rows(folder, "evidence_order", "position", "name") == [
+        (0, source),
+        (1, "observability"),
+        (2, "gateway"),
+        (3, "provider_log"),
+        (4, "saas"),
+    ]
+
+
 def load(folder: Path, home: Path, at: datetime) -> None:
     source = config_source(load_config(folder), extracted_at=at)
     run_source(pipeline_for("config", instance=None, home=home), source)
@@ -208,6 +227,7 @@ def test_a_configuration_is_one_load_and_an_unchanged_one_is_none(
         "sources": 1,
         "source_fields": 3,
         "owned_providers": 0,
+        "evidence_order": 4,
         "entities": 8,
         "entity_parents": 7,
         "entity_owners": 3,

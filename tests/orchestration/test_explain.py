@@ -147,7 +147,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ],
             "trust.fct_duplicate_usage": [
                 {"usage_key": "shadow", "duplicate_of_usage_key": "aaa1", "covered_by": "proxy",
-                 "source_instance": "tracer", "matched_by": "request id"}
+                 "source_instance": "tracer", "matched_by": "request id",
+                 "carrier_source_instance": "proxy", "carried_because": "coverage rule"}
             ],
             "trust.fct_restatements": [
                 moved | {"pass_id": 1, "reason": "new", "effective_cost_usd": Decimal("0.02")},
@@ -194,7 +195,8 @@ def test_a_dollar_is_explained_line_by_line(home: Path) -> None:
         "rule_id five-off, side buy, rule_kind discount, factor_ratio 0.95",
         "rule_id resale, side sell, rule_kind cost_plus, factor_ratio 1.2",
         "claim not taken: cost_policy of proxy is reprice (sources.yaml)",
-        "usage_key shadow, source_instance tracer, matched_by request id",
+        "usage_key shadow, source_instance tracer, matched_by request id,"
+        " carried_because coverage rule",
     ):
         assert line in lines
 
@@ -271,7 +273,7 @@ def test_no_price_has_a_reason_an_estimate_and_a_remedy(home: Path) -> None:
 def test_what_another_source_meters_names_the_act_that_carries_it(home: Path) -> None:
     said = json.loads(explain(home, "shadow", "--json").output)
     assert said["provenance"]["duplicate_of_usage_key"] == "aaa1"
-    assert said["cost"]["effective_cost_usd"] == "none here: proxy meters it"
+    assert said["cost"]["effective_cost_usd"] == "none here: proxy carries it (coverage rule)"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
--- one row per act, with its place in both trees and the price rules of that place; a plain join, so day filters reach
+-- one row per act that is no shadow, with its place in both trees and the price rules of that place; a plain join, so day filters reach
 -- below it
 with usage_events as (
     select * from {{ ref('int_usage__deduplicated') }}
+    -- What another row carries is told apart in trust.fct_duplicate_usage, and is no act of its own.
+    where not is_shadow
 ),
 
 identity_matches as (

@@ -85,5 +85,3 @@ left join unit_rates
     and usage_events.occurred_at < unit_rates.valid_to_at
 left join sources
     on usage_events.source_instance = sources.source_instance
--- What another source meters already is told apart in trust.fct_duplicate_usage, and is no act of its own.
-where not coalesce({{ is_covered('usage_events', 'sources') }}, false)

@@ -1,5 +1,6 @@
 -- one row per day a pass has to rebuild, and why; append-only. Days touched by changed inputs keep their version, so
--- that the next pass knows what has been looked at
+-- that the next pass knows what has been looked at. What changed touches the days of what other sources say of the same
+-- requests, up to two rows away
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
 with versions as (
     select * from {{ ref('int_usage__versions') }}
@@ -84,6 +85,8 @@ new_repricings as (
     )
 ),
 
+{{ shadow_days('versions', 'new_versions') }},
+
 changed_inputs as (
     select inputs.input_version
     from inputs
@@ -115,6 +118,10 @@ touched as (
         cast(null as {{ dbt.type_string() }}) as input_version
     from new_versions
     union all
+    {% if is_incremental() -%}
+    select * from shadow_days
+    union all
+    {% endif -%}
     select
         all_days.usage_on,
         'inputs' as reason,

@@ -1,17 +1,35 @@
--- one row per act, day and version: which load holds the act's current content; append-only. An act that moves to
+-- one row per act, day and version: which load holds the act's current content, and the ids other sources may know its
+-- request by; append-only. An act that moves to
 -- another day leaves an is_removed row on the old one, so that each day can be rebuilt on its own; one that its source
 -- no longer states has an is_removed row of its own
 -- depends_on: {{ ref('int_usage__loads') }}
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
+{% set content = [
+    'row_hash', 'richness', 'load_id', 'source_locator',
+    'source_instance', 'evidence_layer', 'raw_key_hash', 'raw_key_alias', 'can_carry',
+] + request_ids() | list %}
 with unioned as (
     select
         usage_key,
         usage_on,
+        is_removed,
         row_hash,
         richness,
         load_id,
         source_locator,
-        is_removed
+        source_instance,
+        evidence_layer,
+        raw_key_hash,
+        raw_key_alias,
+        -- What used nothing, or only informs, never carries the cost of what used something.
+        not coalesce(is_informational, false)
+        and (coalesce(total_tokens, 0) > 0 or coalesce(quantity, 0) <> 0 or coalesce(reported_cost_usd, 0) <> 0)
+            as can_carry,
+        {% for column in request_ids() -%}
+        -- An aggregate is no request; what is shorter than an id is a number of somebody's own.
+        case when fidelity = 'per_request' and length({{ column }}) >= 8 then {{ column }} end as {{ column }}
+        {%- if not loop.last %},{% endif %}
+        {% endfor -%}
     from {{ ref('int_usage__unioned') }}
     where {{ new_loads_filter('load_id') }}
 ),
@@ -84,10 +102,7 @@ current_rows as (
         usage_on,
         version_number,
         is_removed,
-        row_hash,
-        richness,
-        load_id,
-        source_locator
+        {{ content | join(',\n        ') }}
     from changed
 ),
 
@@ -97,10 +112,7 @@ removed_rows as (
         stored_on as usage_on,
         version_number,
         true as is_removed,
-        row_hash,
-        richness,
-        load_id,
-        source_locator
+        {{ content | join(',\n        ') }}
     from changed
     where stored_on <> usage_on
 ),

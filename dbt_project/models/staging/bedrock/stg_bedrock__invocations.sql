@@ -9,6 +9,12 @@ renamed as (
         concat(source.account_id, ':', source.region, ':', source.request_id) as source_record_id,
         source.source_instance,
         source.request_id,
+        source.request_id as provider_request_id,
+        source.response_id,
+        coalesce(
+            {{ json_text('source.request_metadata', 'litellm_call_id') }},
+            {{ json_text('source.request_metadata', 'call_id') }}
+        ) as call_id,
         {{ utc('source.timestamp') }} as occurred_at,
         {{ utc('source.extracted_at') }} as loaded_at,
         source.latency_ms,
@@ -94,7 +100,7 @@ events as (
 
 select
     {{ standard_event('bedrock', given=[
-        'source_instance', 'source_record_id', 'request_id', 'evidence_layer', 'fidelity',
+        'source_instance', 'source_record_id', 'request_id', 'call_id', 'provider_request_id', 'response_id', 'evidence_layer', 'fidelity',
         'occurred_at', 'loaded_at', 'latency_ms', 'ttft_ms', 'provider', 'model_requested',
         'model_served', 'operation', 'region', 'status', 'input_tokens', 'cache_read_tokens',
         'cache_write_5m_tokens', 'cache_write_1h_tokens', 'output_tokens', 'unit', 'quantity',

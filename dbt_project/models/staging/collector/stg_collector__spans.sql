@@ -45,6 +45,9 @@ bucketed as (
         source_instance,
         concat(trace_id, ':', span_id) as source_record_id,
         coalesce(litellm_call_id, response_id) as request_id,
+        litellm_call_id as call_id,
+        response_id,
+        concat(trace_id, ':', span_id) as span_key,
         trace_id,
         session_id,
         evidence_layer,
@@ -133,7 +136,7 @@ events as (
 
 select
     {{ standard_event('otel', given=[
-        'source_instance', 'source_record_id', 'request_id', 'trace_id', 'session_id',
+        'source_instance', 'source_record_id', 'request_id', 'call_id', 'response_id', 'span_key', 'trace_id', 'session_id',
         'evidence_layer', 'fidelity', 'is_informational', 'occurred_at', 'loaded_at',
         'latency_ms', 'provider', 'model_requested', 'model_served', 'operation', 'service_tier',
         'region', 'status', 'input_tokens', 'cache_read_tokens', 'cache_write_5m_tokens',

@@ -36,6 +36,9 @@ events as (
             {{ json_text('request_tags', 'call_id') }},
             gateway_request_id
         ) as request_id,
+        coalesce(
+            {{ json_text('request_tags', 'litellm_call_id') }}, {{ json_text('request_tags', 'call_id') }}
+        ) as call_id,
         'provider_log' as evidence_layer,
         'per_request' as fidelity,
         case
@@ -91,7 +94,7 @@ events as (
 
 select
     {{ standard_event('databricks', given=[
-        'source_instance', 'source_record_id', 'request_id', 'evidence_layer', 'fidelity',
+        'source_instance', 'source_record_id', 'request_id', 'call_id', 'evidence_layer', 'fidelity',
         'occurred_at', 'loaded_at', 'latency_ms', 'ttft_ms', 'provider', 'model_requested',
         'model_served', 'operation', 'status', 'input_tokens', 'cache_read_tokens',
         'cache_write_5m_tokens', 'output_tokens', 'reasoning_tokens', 'unit', 'quantity',

@@ -12,6 +12,7 @@ renamed as (
         -- What LiteLLM's callback may pass on is the key that other sources know the call by.
         coalesce({{ json_text('source.properties', 'litellm_call_id') }}, source.request_id)
             as request_id,
+        {{ json_text('source.properties', 'litellm_call_id') }} as call_id,
         nullif(source.session_id, '') as session_id,
         {{ utc('source.request_created_at') }} as occurred_at,
         {{ utc('source.extracted_at') }} as loaded_at,
@@ -90,7 +91,7 @@ events as (
 
 select
     {{ standard_event('helicone', given=[
-        'source_instance', 'source_record_id', 'request_id', 'session_id', 'evidence_layer',
+        'source_instance', 'source_record_id', 'request_id', 'call_id', 'session_id', 'evidence_layer',
         'fidelity', 'occurred_at', 'loaded_at', 'latency_ms', 'ttft_ms', 'provider', 'model_served',
         'operation', 'status', 'is_gateway_cache_hit', 'input_tokens', 'cache_read_tokens',
         'cache_write_5m_tokens', 'cache_write_30m_tokens', 'output_tokens', 'reported_cost_usd',

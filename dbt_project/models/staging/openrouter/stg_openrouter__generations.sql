@@ -9,6 +9,7 @@ renamed as (
         source.id as source_record_id,
         source.source_instance,
         source.id as request_id,
+        source.id as response_id,
         nullif(source.session_id, '') as session_id,
         {{ utc('source.created_at') }} as occurred_at,
         {{ utc('source.extracted_at') }} as loaded_at,
@@ -75,7 +76,7 @@ events as (
 
 select
     {{ standard_event('openrouter', given=[
-        'source_instance', 'source_record_id', 'request_id', 'session_id', 'evidence_layer',
+        'source_instance', 'source_record_id', 'request_id', 'response_id', 'session_id', 'evidence_layer',
         'fidelity', 'is_informational', 'occurred_at', 'loaded_at', 'latency_ms', 'provider',
         'model_requested', 'model_served', 'operation', 'service_tier', 'region', 'status',
         'is_gateway_cache_hit', 'attempt', 'input_tokens', 'cache_read_tokens', 'output_tokens',
