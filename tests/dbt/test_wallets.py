@@ -137,7 +137,8 @@ class Road:
                 "create table staging.stg_run__current_pass (pass_id bigint, as_of timestamp)",
                 f"create table intermediate.int_spend__quarter_hours ({columns})",
                 "create table intermediate.int_org__identifiers_discovered (entity_key varchar,"
-                " tree varchar, entity_type varchar, entity_name varchar, parent_key varchar)",
+                " tree varchar, entity_type varchar, entity_name varchar, email varchar,"
+                " parent_key varchar)",
             ):
                 connection.execute(statement)
 
