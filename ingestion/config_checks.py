@@ -189,13 +189,21 @@ def outward_problems(
 ) -> Iterator[Problem]:
     """Endpoints for unknown entities, gateways that no source reads."""
     systems = {source.id: source.system for source in sources}
+    commands = {placed.value.id for placed in endpoints if placed.value.kind == "command"}
     for placed in endpoints:
         for index, name in enumerate(placed.value.entities):
             if name not in nodes:
                 yield placed.problem(f"no entity is called {name}", "entities", index)
     for placed in gateways:
         gateway = placed.value
-        if systems.get(gateway.id) != gateway.system:
+        if gateway.system == "command":
+            if gateway.id not in systems:
+                yield placed.problem(f"no source is called {gateway.id}", "id")
+            if gateway.endpoint not in commands:
+                yield placed.problem(
+                    f"no endpoint of kind command is called {gateway.endpoint}", "endpoint"
+                )
+        elif systems.get(gateway.id) != gateway.system:
             yield placed.problem(f"no {gateway.system} source is called {gateway.id}", "id")
 
 

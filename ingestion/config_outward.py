@@ -6,7 +6,7 @@ Addresses and secrets that matter are named by environment variable, never writt
 import ipaddress
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from ingestion.config_types import Declared, EnvName, Id
 
@@ -16,7 +16,7 @@ EventType = Literal[
     "spend.anomaly_detected", "trust.threshold_reached", "trust.threshold_recovered",
     "margin.threshold_reached", "margin.threshold_recovered", "price.changed", "source.failed",
     "source.recovered", "period.closed", "limit.applied", "limit.released", "limit.held",
-    "limit.override_detected", "test.ping",
+    "limit.override_detected", "limit.unacknowledged", "test.ping",
 ]  # fmt: skip
 
 
@@ -39,34 +39,70 @@ Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s@]+$")]
 
 
 class Endpoint(Declared):
-    """Where webhooks go."""
+    """Where webhooks go; `kind: command`: what sets limits for a system that has no key API."""
 
     id: Id
+    kind: Literal["events", "command"] = "events"
+    format: Literal["standard", "slack"] = "standard"
     url: Url | None = None
     url_env: EnvName | None = None
-    secret_env: EnvName
+    secret_env: EnvName | None = None
     secret_env_previous: EnvName | None = None
-    events: tuple[EventType, ...]
+    previous_expires_at: AwareDatetime | None = None
+    events: tuple[EventType, ...] = ()
     entities: tuple[Id, ...] = ()
     enabled: bool = True
     allow_insecure: bool = False
     allow_networks: tuple[Network, ...] = ()
+    page_url: Annotated[Url, StringConstraints(max_length=300)] | None = None
+    verify_url: Url | None = None
+    verify_url_env: EnvName | None = None
+    acknowledge_within_minutes: Annotated[int, Field(ge=1, le=7 * 24 * 60)] = 15
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:
-        if not self.events:
-            raise ValueError("events names none: say '*' for all, or enabled: false")
         if (self.url is None) == (self.url_env is None):
             raise ValueError("say either url or url_env")
-        if self.url is not None and self.url.startswith("http:") and not self.allow_insecure:
-            raise ValueError("url: plain http needs allow_insecure: true")
+        for url in (self.url, self.verify_url):
+            if url is not None and url.startswith("http:") and not self.allow_insecure:
+                raise ValueError("url: plain http needs allow_insecure: true")
+        if self.secret_env is None and self.format != "slack":
+            raise ValueError("secret_env is missing: messages are signed")
+        if self.previous_expires_at is not None and self.secret_env_previous is None:
+            raise ValueError("previous_expires_at is of secret_env_previous, which is missing")
+        if self.format == "slack" and self.url is not None:
+            raise ValueError("url: who knows a Slack address may post to it; use url_env")
+        return self
+
+    @model_validator(mode="after")
+    def _one_purpose(self) -> Self:
+        is_command = self.kind == "command"
+        if not is_command and not self.events:
+            raise ValueError("events names none: say '*' for all, or enabled: false")
+        if is_command and (self.events or self.entities or self.format != "standard"):
+            raise ValueError("a command endpoint hears commands: no events, entities or format")
+        if ((self.verify_url is None) != (self.verify_url_env is None)) != is_command:
+            raise ValueError("a command endpoint, and no other, has one verify_url or _env")
         return self
 
 
 class Gateway(Declared):
-    """A gateway whose keys may be limited. A person arms it in the ops store, config never does."""
+    """What may be limited. A person arms it in the ops store, config never does.
+
+    `id` is a source: a gateway that lists its keys, or (`command`) one that an endpoint acts for.
+    """
 
     id: Id
-    system: Literal["litellm"]
-    base_url_env: EnvName
-    admin_key_env: EnvName
+    system: Literal["litellm", "command"]
+    base_url_env: EnvName | None = None
+    admin_key_env: EnvName | None = None
+    endpoint: Id | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.system == "command" and self.endpoint is None:
+            raise ValueError("system: command names the endpoint that acts")
+        names = (self.base_url_env, self.admin_key_env)
+        if self.system != "command" and (None in names or self.endpoint):
+            raise ValueError(f"{self.system} needs base_url_env and admin_key_env, no endpoint")
+        return self

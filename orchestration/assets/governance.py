@@ -6,20 +6,20 @@ Thin: reading the published marts, calling governance and enforcement, and showi
 import os
 import random
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 import dagster as dg
 from dagster_dlt import build_dlt_asset_specs
 from sqlalchemy import Engine
 
-from ingestion.config_loader import Config
 from ingestion.pipeline import few_collections, pipeline_for
 from orchestration import settings
+from orchestration.assets.gateways import declared_gateways
 from orchestration.assets.raw import RawTranslator
 from orchestration.automation import DISPATCH_POOL, WAREHOUSE_POOL
 from orchestration.declared import declared_config
-from orchestration.enforcement.gateway import Gateway
-from orchestration.enforcement.litellm import LiteLLMGateway
+from orchestration.enforcement.command import announce_overdue
 from orchestration.enforcement.reconcile import Rules, reconcile
 from orchestration.governance.budgets import read_budgets
 from orchestration.governance.closes import announce_closes
@@ -28,6 +28,7 @@ from orchestration.governance.evaluate import evaluate
 from orchestration.governance.losses import announce_losses, read_losses
 from orchestration.governance.price_changes import announce_price_changes, read_price_changes
 from orchestration.governance.readings import read_alerts
+from orchestration.governance.sources import announce_sources, read_sources
 from orchestration.governance.wallet_alerts import wallet_alerts
 from orchestration.governance.wallet_facts import read_wallets
 from orchestration.governance.wallet_keeping import keep_ledger
@@ -88,18 +89,21 @@ def outbound_assets(
             losses = read_losses(connection)
             price_changes = read_price_changes(connection)
             wallets = read_wallets(connection)
+            sources = read_sources(connection)
             alerts = read_alerts(connection)
         done = evaluate(
             engine, reading=reading, others={**wallet_alerts(engine, wallets), **alerts}
         )
         messages = announce_losses(engine, losses, as_of=reading.as_of)
         messages += announce_price_changes(engine, price_changes, as_of=reading.as_of)
+        messages += announce_sources(engine, sources, as_of=reading.as_of)
         messages += announce_closes(engine, as_of=reading.as_of)
         return dg.MaterializeResult(
             metadata={
                 "snapshot": done.snapshot_id,
                 "transitions": len(done.transitions),
                 "messages": done.messages + messages,
+                "stale_sources": [each.source_instance for each in sources if each.is_stale],
                 "customers_at_a_loss": sorted({each.customer_key for each in losses}),
                 "data_errors": list(done.data_errors),
                 "held": list(done.held),
@@ -155,15 +159,23 @@ def outbound_assets(
     def gateway_limits() -> dg.MaterializeResult:
         """Keys brought to what budgets ask for: a plan, unless a person armed the gateway."""
         config = declared_config()
+        engine = _store()
+        gateways = (
+            declared_gateways(config, engine=engine, environ=os.environ, now=settings.now)
+            if config
+            else {}
+        )
         actions = reconcile(
-            _store(),
-            gateways=_gateways(config, os.environ) if config else {},
+            engine,
+            gateways=gateways,
             now=settings.now,
             by="meterhouse",
             rules=Rules(),
         )
+        unacknowledged, _ = announce_overdue(engine, now=settings.now())
         return dg.MaterializeResult(
             metadata={
+                "needs_a_person": unacknowledged,
                 "actions": len(actions),
                 "written": sum(1 for each in actions if not each.dry_run),
                 "plan": _table(
@@ -220,19 +232,12 @@ def _store() -> Engine:
 
 
 def _fields(declared: Any) -> dict[str, Any]:
-    return {name: getattr(declared, name) for name in type(declared).model_fields}
-
-
-def _gateways(config: Config, environ: Mapping[str, str]) -> dict[str, Gateway]:
-    """Clients of the gateways whose admin key is in the environment; others are only planned."""
-    gateways: dict[str, Gateway] = {}
-    for each in config.gateways:
-        base_url, admin_key = environ.get(each.base_url_env), environ.get(each.admin_key_env)
-        if base_url and admin_key:
-            gateways[each.id] = LiteLLMGateway(
-                base_url, admin_key=admin_key, changed_by="meterhouse"
-            )
-    return gateways
+    """What an endpoint of the config says that the store keeps."""
+    return {
+        each.name: getattr(declared, each.name)
+        for each in fields(EndpointConfig)
+        if hasattr(declared, each.name)
+    }
 
 
 def _table(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:

@@ -16,9 +16,11 @@ from ingestion.source_config import SourceConfig
 from ingestion.systems import SYSTEMS, missing_variables
 from orchestration import settings
 from orchestration.cli.accept import change_of
+from orchestration.cli.endpoints import endpoint_states
 from orchestration.cli.reviews import price_reviews
 from orchestration.cli.suggestions import identity_suggestions
 from orchestration.declared import declared_config, read_config
+from orchestration.ops import commands
 from orchestration.ops.identities import accepted_identities
 from orchestration.ops.people import price_approvals
 from orchestration.ops.store import open_store, reading
@@ -49,6 +51,7 @@ def doctor() -> None:
         *_source_findings(declared_config(), os.environ),
         *_price_findings(),
         *_identity_findings(),
+        *_endpoint_findings(),
     ]
     table = Table(title="What the doctor sees", title_justify="left", title_style="bold")
     for column in ("subject", "state", "what to do"):
@@ -135,6 +138,31 @@ def _price_findings() -> Iterator[Finding]:
         advice += "; to let one in: meterhouse accept price <id>"
         state = f"{len(unused)} held back"
         yield Finding("prices of unused models", state, advice, needs_a_person=False)
+
+
+def _endpoint_findings() -> Iterator[Finding]:
+    """Webhook endpoints that hear nothing, messages given up, commands nobody acknowledged."""
+    engine = open_store(settings.ops_url(os.environ))
+    try:
+        states = list(endpoint_states(engine))
+        with reading(engine) as connection:
+            overdue = commands.overdue(connection, now=settings.now(os.environ))
+    finally:
+        engine.dispose()
+    for name, state, waiting, _, dead in states:
+        advice = f"{waiting} messages wait; meterhouse ops ping {name}"
+        if state.startswith("disabled"):
+            advice += f", then meterhouse ops enable {name}"
+            yield Finding(f"webhook {name}", state, advice, needs_a_person=True)
+        elif state.startswith("failing"):
+            yield Finding(f"webhook {name}", state, advice, needs_a_person=False)
+        if dead:
+            advice = "meterhouse ops replay --since <day>, when it hears again"
+            yield Finding(f"webhook {name}", f"{dead} dead letters", advice, needs_a_person=True)
+    for request in overdue:
+        state = f"{request.verb} not acknowledged by {request.deadline_at:%Y-%m-%d %H:%M} UTC"
+        advice = f"meterhouse ops replay --id {request.message_id}"
+        yield Finding(request.gateway, state, advice, needs_a_person=True)
 
 
 def _identity_findings() -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from rich.table import Table
 from sqlalchemy import Engine, select
 
 from orchestration import settings
+from orchestration.cli.endpoints import enable, endpoints, ping
 from orchestration.ops import people, reconciler
 from orchestration.ops.store import open_store, reading
 from orchestration.ops.tables import enforcement_action
@@ -20,7 +21,7 @@ from orchestration.ops.tables import enforcement_action
 
 @click.group()
 def ops() -> None:
-    """Limits and messages: look at the plan, arm, override, send again."""
+    """Limits and messages: look at the plan, arm, override, ping, send again."""
 
 
 @ops.command()
@@ -142,6 +143,10 @@ def replay(message_id: str | None, since: datetime | None) -> None:
             since=since.replace(tzinfo=UTC) if since else None,
         )
     click.echo(f"{count} message(s) wait to be sent again.")
+
+
+for command in (endpoints, ping, enable):
+    ops.add_command(command)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Protocol
 
 MANAGED_BY = "meterhouse"
@@ -43,6 +44,11 @@ class KeyGone(Exception):
 
 class Gateway(Protocol):
     """One gateway instance; every method raises the three exceptions above and no others."""
+
+    @property
+    def settle(self) -> timedelta | None:
+        """How long a write may stay unseen before it is written again; None: it never is."""
+        ...
 
     def read(self, key_ref: str) -> KeyState:
         """The key now."""

@@ -5,6 +5,7 @@ mark together, so that a crash cannot leave one without the other.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urljoin
 
@@ -24,6 +25,8 @@ _UNDOABLE = ("max_budget", "soft_budget", "budget_duration", "tpm_limit", "rpm_l
 
 class LiteLLMGateway:
     """A LiteLLM proxy, spoken to with a narrow admin key that `repr` never shows."""
+
+    settle = timedelta(minutes=2)  # its caches may show the old value for a minute per replica
 
     def __init__(self, base_url: str, *, admin_key: str, changed_by: str) -> None:
         self._base_url = base_url.rstrip("/") + "/"

@@ -26,7 +26,6 @@ Step = Literal[
     "gone",
     "unknown",
 ]
-SETTLE_SECONDS = 120  # a gateway's caches may show the old value for a minute per replica
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,7 @@ def plan(
     applied: Applied | None,
     observed: Observed,
     override_stands: bool,
+    settle: timedelta | None,
     now: datetime,
 ) -> Plan:
     """The one step that brings the key nearer to what ought to be, without undoing a person."""
@@ -96,15 +96,23 @@ def plan(
         done = applied is not None and applied.phase == "gone"
         return Plan("none" if done else "gone", "the gateway does not know this key")
     if desired.want == "open":
-        return _plan_open(applied, observed)
-    return _plan_block(desired, applied, observed, override_stands=override_stands, now=now)
+        return _plan_open(applied, observed, settle)
+    return _plan_block(
+        desired, applied, observed, override_stands=override_stands, settle=settle, now=now
+    )
 
 
-def _plan_open(applied: Applied | None, observed: Observed) -> Plan:
+def _plan_open(applied: Applied | None, observed: Observed, settle: timedelta | None) -> Plan:
     if applied is None or not _is_unreleased(applied):
         return Plan("none", "nothing of ours to release")
     if observed.status == "unread":
         return Plan("unblock", "the limit no longer applies")
+    is_asked = settle is None and applied.phase in ("intent", "applied")
+    if is_asked and applied.verb == "block" and not observed.blocked:
+        return Plan("unblock", "asked for and not confirmed: it is taken back")
+    if settle is None and (applied.verb, applied.phase) == ("unblock", "applied"):
+        step = "wait" if observed.blocked else "settle"
+        return Plan(step, "the release is asked for")
     if not observed.blocked:
         return Plan("settle", "open already")
     if _is_ours(applied, observed):
@@ -118,6 +126,7 @@ def _plan_block(
     observed: Observed,
     *,
     override_stands: bool,
+    settle: timedelta | None,
     now: datetime,
 ) -> Plan:
     unreleased = applied if applied is not None and _is_unreleased(applied) else None
@@ -130,7 +139,7 @@ def _plan_block(
     if override_stands:
         return Plan("none", "a person's override stands")
     if observed.status == "found" and applied is not None:
-        undone = _was_undone(desired, applied, observed, now=now)
+        undone = _was_undone(desired, applied, observed, settle=settle, now=now)
         if undone is not None:
             return undone
     if desired.held_reason is not None:
@@ -156,7 +165,12 @@ def _plan_blocked(
 
 
 def _was_undone(
-    desired: Desired, applied: Applied, observed: Observed, *, now: datetime
+    desired: Desired,
+    applied: Applied,
+    observed: Observed,
+    *,
+    settle: timedelta | None,
+    now: datetime,
 ) -> Plan | None:
     """A key found open after we (or, on record, somebody else) had it blocked."""
     if applied.verb != "block":
@@ -167,7 +181,7 @@ def _was_undone(
         return Plan("override", "a person opened a key that somebody else had blocked")
     if applied.phase in ("intent", "applied") and observed.generation == applied.generation:
         return Plan("override", "our mark is there but the key is open: a person opened it")
-    if applied.phase == "applied" and now - applied.at < timedelta(seconds=SETTLE_SECONDS):
+    if applied.phase == "applied" and (settle is None or now - applied.at < settle):
         return Plan("wait", "written; the gateway does not show it yet")
     return None
 

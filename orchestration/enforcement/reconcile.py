@@ -127,6 +127,7 @@ def _reconcile_key(
         applied=limit.applied,
         observed=observed,
         override_stands=_override_stands(limit, now=turn.now(), rules=rules),
+        settle=gateway.settle if gateway else None,
         now=turn.now(),
     )
     if todo.step == "none":

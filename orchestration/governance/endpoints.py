@@ -10,6 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
@@ -25,13 +26,15 @@ class EndpointConfig:
     id: str
     url_env: str | None = None
     url: str | None = None
-    secret_env: str
+    secret_env: str | None = None
     secret_env_previous: str | None = None
     previous_expires_at: datetime | None = None  # the old secret signs until then; None: always
     events: tuple[str, ...] = ("*",)
     entities: tuple[str, ...] = ()  # with all below them; none = every entity
     allow_insecure: bool = False  # plain http, and receivers on this machine
     allow_networks: tuple[str, ...] = ()  # networks of the house that the receiver may lie in
+    format: str = "standard"
+    page_url: str | None = None
     enabled: bool = True
 
     def __post_init__(self) -> None:
@@ -52,6 +55,7 @@ class Endpoint:
     entities: tuple[str, ...]
     allow_insecure: bool
     networks: tuple[IpNetwork, ...]
+    format: str
     secrets: tuple["SecretRef", ...]
 
 
@@ -82,6 +86,8 @@ def sync_endpoints(engine: Engine, endpoints: Iterable[EndpointConfig]) -> None:
                 "entities_json": json.dumps(list(config.entities)),
                 "allow_insecure": config.allow_insecure,
                 "networks_json": json.dumps(list(config.allow_networks)),
+                "format": config.format,
+                "page_url": config.page_url,
                 "enabled": config.enabled,
             }
             row = known.get(config.id)
@@ -98,7 +104,9 @@ def sync_endpoints(engine: Engine, endpoints: Iterable[EndpointConfig]) -> None:
 
 def _sync_secrets(connection: Connection, config: EndpointConfig) -> None:
     connection.execute(delete(endpoint_secret).where(endpoint_secret.c.endpoint_id == config.id))
-    rows = [{"secret_ref": config.secret_env, "position": 0, "expires_at": None}]
+    rows: list[dict[str, Any]] = []
+    if config.secret_env:
+        rows.append({"secret_ref": config.secret_env, "position": 0, "expires_at": None})
     if config.secret_env_previous and config.secret_env_previous != config.secret_env:
         rows.append(
             {
@@ -143,6 +151,7 @@ def active_endpoints(connection: Connection) -> dict[str, Endpoint]:
             entities=tuple(json.loads(row.entities_json)),
             allow_insecure=row.allow_insecure,
             networks=tuple(map(ipaddress.ip_network, json.loads(row.networks_json))),
+            format=row.format,
             secrets=tuple(secrets.get(row.id, ())),
         )
         for row in rows

@@ -58,6 +58,11 @@ class Line:
         self.begin("POST", "", body=body, headers=headers)
         return self.finish()
 
+    def get(self, *, query: str, headers: Mapping[str, str]) -> Response:
+        """The response to one GET with this query."""
+        self.begin("GET", query, body=None, headers=headers)
+        return self.finish()
+
     def begin(
         self, method: str, query: str, *, body: bytes | None, headers: Mapping[str, str]
     ) -> bool:

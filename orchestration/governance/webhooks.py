@@ -21,6 +21,7 @@ from ingestion.checkpoints import checkpoint
 from orchestration.governance import signing
 from orchestration.governance.addresses import Target, checked_target
 from orchestration.governance.endpoints import Endpoint, active_endpoints
+from orchestration.governance.formats import written
 from orchestration.governance.retries import asks_for_rest, outcome_of
 from orchestration.governance.sending import Line, Response
 from orchestration.ops import dispatcher
@@ -111,8 +112,12 @@ def dispatch(
     limit: int,
     worker: str,
     jitter: random.Random,
+    only: str | None = None,
 ) -> Dispatched:
-    """At most `limit` attempts an endpoint, oldest message first; what is due later stays."""
+    """At most `limit` attempts an endpoint, oldest message first; what is due later stays.
+
+    `only`: to that endpoint alone.
+    """
     done = Dispatched()
     with reading(engine) as connection:
         endpoints = active_endpoints(connection)
@@ -121,6 +126,8 @@ def dispatch(
     road = _Road(engine, now, environ, limit, worker, jitter, dead)
     ready: list[Endpoint] = []
     for each in endpoints.values():
+        if only not in (None, each.id):
+            continue
         problem = _problem(each, environ, now())
         if problem is not None:
             done.not_ready[each.id] = problem
@@ -183,12 +190,11 @@ def _send(
     for line in lines[: len(left)]:
         checkpoint("dispatch.leased")
         claimed, at = left.popleft(), road.now()
-        secrets = _secrets(endpoint, road.environ, at)
-        headers = signing.headers(
-            secrets, message_id=claimed.id, attempted_at=at, body=claimed.body
-        )
+        body = written(claimed.body, format=endpoint.format)
+        secrets = signing_secrets(endpoint, road.environ, at)
+        headers = signing.headers(secrets, message_id=claimed.id, attempted_at=at, body=body)
         begun.append((claimed, at, line))
-        if not line.begin("POST", "", body=claimed.body, headers=headers):
+        if not line.begin("POST", "", body=body, headers=headers):
             break
     sent = [_Sent(claimed, at, line.finish()) for claimed, at, line in begun]
     checkpoint("dispatch.sent")
@@ -242,7 +248,8 @@ def _in_force(endpoint: Endpoint, now: datetime) -> list[str]:
     ]
 
 
-def _secrets(endpoint: Endpoint, environ: Mapping[str, str], now: datetime) -> list[str]:
+def signing_secrets(endpoint: Endpoint, environ: Mapping[str, str], now: datetime) -> list[str]:
+    """The secrets that are in force and set."""
     return [environ[name] for name in _in_force(endpoint, now) if environ.get(name)]
 
 
@@ -250,8 +257,8 @@ def _problem(endpoint: Endpoint, environ: Mapping[str, str], now: datetime) -> s
     """What is missing for a message to be sent; a missing variable spends none of its tries."""
     if not _address(endpoint, environ):
         return f"no address: set {endpoint.url_env}"
-    secrets = _secrets(endpoint, environ, now)
-    if not secrets:
+    secrets = signing_secrets(endpoint, environ, now)
+    if not secrets and not (endpoint.format == "slack" and not endpoint.secrets):
         return f"no signing secret: set {' or '.join(_in_force(endpoint, now)) or 'secret_env'}"
     try:
         for secret in secrets:

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select
 
-from orchestration.ops.tables import outbox
+from orchestration.governance.formats import with_link
+from orchestration.ops.tables import endpoint, outbox
 
 
 def message_id(subject_kind: str, subject_id: str, endpoint_id: str) -> str:
@@ -31,6 +32,9 @@ def enqueue(
         identity = message_id(subject_kind, subject_id, endpoint_id)
         if connection.scalar(select(outbox.c.id).where(outbox.c.id == identity)) is not None:
             continue
+        page_url = connection.scalar(
+            select(endpoint.c.page_url).where(endpoint.c.id == endpoint_id)
+        )
         # Writers take turns (store.writing), so this counts up without gaps or races.
         ordinal = connection.scalar(select(func.coalesce(func.max(outbox.c.ordinal), 0) + 1))
         connection.execute(
@@ -41,7 +45,7 @@ def enqueue(
                 subject_id=subject_id,
                 endpoint_id=endpoint_id,
                 event_type=event_type,
-                body=body,
+                body=with_link(body, page_url=page_url),
                 status="pending",
                 attempts=0,
                 step=0,

@@ -98,6 +98,8 @@ endpoint = Table(  # C; D disables
     Column("entities_json", Text, nullable=False),
     Column("allow_insecure", Boolean, nullable=False),
     Column("networks_json", Text, nullable=False),
+    Column("format", Text, nullable=False),  # standard | slack
+    Column("page_url", Text),  # of the page that explains an event; {mart} stands for its table
     Column("enabled", Boolean, nullable=False),
     Column("disabled_reason", Text),
     Column("failing_since", UtcDateTime),
@@ -172,6 +174,21 @@ applied_limit = Table(  # R
     Column("wrote_fingerprint", Text),
     Column("observed_fingerprint", Text),
     Column("at", UtcDateTime, nullable=False),
+)
+
+command_request = Table(  # R; what was asked of whom acts for a system without a key API
+    "command_request",
+    METADATA,
+    Column("gateway", Text, primary_key=True),
+    Column("key_ref", Text, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("verb", Text, nullable=False),  # block | unblock
+    Column("generation", BigInteger, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("deadline_at", UtcDateTime, nullable=False),
+    Column("acknowledged_at", UtcDateTime),
+    Column("alerted_at", UtcDateTime),
 )
 
 enforcement_action = Table(  # R, append

@@ -23,6 +23,7 @@ from orchestration.ops.people import arm
 from orchestration.ops.store import open_store
 from orchestration.ops.tables import desired_limit, override
 
+SETTLE = timedelta(seconds=120)
 BLOCK = Desired("block", 3, None)
 OPEN = Desired("open", 4, None)
 OURS = fingerprint(blocked=True, generation=3)
@@ -34,6 +35,32 @@ IS_FOREIGN = Observed("found", blocked=True, generation=None)
 PERSON_OPENED = Observed("found", blocked=False, generation=3)
 GONE = Observed("gone", blocked=False, generation=None)
 UNREAD = Observed("unread", blocked=False, generation=None)
+
+
+def step_of(desired: Desired, applied: Applied | None, observed: Observed, **given: Any) -> str:
+    usual = {"override_stands": False, "settle": SETTLE, "now": AS_OF}
+    return plan(desired, applied=applied, observed=observed, **usual | given).step
+
+
+@pytest.mark.parametrize(
+    ("desired", "applied", "observed", "step"),
+    [
+        (BLOCK, replace(INTENT, phase="applied"), IS_OPEN, "wait"),
+        (BLOCK, replace(INTENT, phase="applied"), IS_OURS, "adopt"),
+        (BLOCK, INTENT, IS_OPEN, "block"),
+        (OPEN, replace(INTENT, phase="applied"), IS_OPEN, "unblock"),
+        (OPEN, INTENT, IS_OPEN, "unblock"),
+        (OPEN, BLOCKED_BY_US, IS_OURS, "unblock"),
+        (OPEN, Applied("unblock", 4, "applied", OURS, AS_OF), IS_OURS, "wait"),
+        (OPEN, Applied("unblock", 4, "applied", OURS, AS_OF), IS_OPEN, "settle"),
+        (OPEN, Applied("unblock", 4, "intent", OURS, AS_OF), IS_OURS, "unblock"),
+    ],
+)
+def test_a_request_waits_for_its_confirmation_and_is_taken_back_rather_than_forgotten(
+    desired: Desired, applied: Applied, observed: Observed, step: str
+) -> None:
+    late = AS_OF + timedelta(days=9)
+    assert step_of(desired, applied, observed, settle=None, now=late) == step
 
 
 @pytest.mark.parametrize(
@@ -74,13 +101,22 @@ UNREAD = Observed("unread", blocked=False, generation=None)
 def test_the_step_that_follows(
     desired: Desired, applied: Applied | None, observed: Observed, step: str
 ) -> None:
-    found = plan(desired, applied=applied, observed=observed, override_stands=False, now=AS_OF)
+    found = plan(
+        desired, applied=applied, observed=observed, override_stands=False, settle=SETTLE, now=AS_OF
+    )
     assert found.step == step
 
 
 def test_an_override_stops_a_block_and_lifts_ours_but_no_other() -> None:
     def step(applied: Applied | None, observed: Observed) -> str:
-        return plan(BLOCK, applied=applied, observed=observed, override_stands=True, now=AS_OF).step
+        return plan(
+            BLOCK,
+            applied=applied,
+            observed=observed,
+            override_stands=True,
+            settle=SETTLE,
+            now=AS_OF,
+        ).step
 
     assert step(None, IS_OPEN) == "none"
     assert step(BLOCKED_BY_US, IS_OURS) == "unblock"
@@ -91,7 +127,14 @@ def test_held_data_stop_a_new_block_and_keep_an_old_one() -> None:
     held = Desired("block", 3, "stale")
 
     def step(applied: Applied | None, observed: Observed) -> str:
-        return plan(held, applied=applied, observed=observed, override_stands=False, now=AS_OF).step
+        return plan(
+            held,
+            applied=applied,
+            observed=observed,
+            override_stands=False,
+            settle=SETTLE,
+            now=AS_OF,
+        ).step
 
     assert step(None, IS_OPEN) == "hold"
     assert step(BLOCKED_BY_US, IS_OURS) == "none"
@@ -105,6 +148,8 @@ def test_nothing_is_read_where_nothing_can_follow() -> None:
 
 class Gateway:
     """One key, and who set it last; `failing` loses the answer after the effect or before it."""
+
+    settle = SETTLE
 
     def __init__(self) -> None:
         self.blocked = False

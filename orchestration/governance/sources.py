@@ -1,0 +1,95 @@
+"""Sources that stopped giving, told once: `source.failed`, and `source.recovered` when they do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import duckdb
+from sqlalchemy import Connection, Engine, select
+
+from orchestration.governance.bodies import iso, single_body
+from orchestration.governance.endpoints import active_endpoints, subscribed
+from orchestration.ops.outbox import enqueue
+from orchestration.ops.store import writing
+from orchestration.ops.tables import outbox
+
+_FAILED, _RECOVERED = "source.failed", "source.recovered"
+_SUBJECT_KIND = "source"
+_READINGS = """
+    select source_instance, source, last_read_at, last_usage_at, is_stale
+    from trust.fct_source_freshness
+    order by source_instance
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceReading:
+    """One source instance: when it was read last, and whether that is too long ago."""
+
+    source_instance: str
+    source: str | None
+    last_read_at: datetime
+    last_usage_at: datetime | None
+    is_stale: bool
+
+
+def read_sources(con: duckdb.DuckDBPyConnection) -> list[SourceReading]:
+    """Every source that was ever read, as the published marts know it."""
+    names = tuple(SourceReading.__annotations__)
+    found = [dict(zip(names, row, strict=True)) for row in con.execute(_READINGS).fetchall()]
+    for row in found:
+        for name in ("last_read_at", "last_usage_at"):
+            row[name] = row[name] and row[name].replace(tzinfo=UTC)  # marts hold naive UTC
+    return [SourceReading(**row) for row in found]
+
+
+def announce_sources(engine: Engine, sources: Sequence[SourceReading], *, as_of: datetime) -> int:
+    """How many messages now wait; an endpoint is told of changes since it was told last.
+
+    They are about the whole installation: endpoints that hear of a part of it alone get none.
+    """
+    messages = 0
+    with writing(engine) as connection:
+        endpoints = active_endpoints(connection)
+        for source in sources:
+            event_type = _FAILED if source.is_stale else _RECOVERED
+            for target in subscribed(endpoints, event_type=event_type, entities=()):
+                told = _told(connection, source.source_instance, target.id)
+                if (told[-1] if told else _RECOVERED) == event_type:
+                    continue
+                messages += enqueue(
+                    connection,
+                    subject_kind=_SUBJECT_KIND,
+                    subject_id=f"{source.source_instance}|{len(told) + 1}",
+                    event_type=event_type,
+                    endpoint_ids=[target.id],
+                    body=single_body(event_type, timestamp=as_of, data=_data(source, as_of)),
+                    created_at=as_of,
+                )
+    return messages
+
+
+def _told(connection: Connection, source_instance: str, endpoint_id: str) -> list[str]:
+    """What an endpoint was told of a source, in order."""
+    return list(
+        connection.scalars(
+            select(outbox.c.event_type)
+            .where(
+                outbox.c.subject_kind == _SUBJECT_KIND,
+                outbox.c.subject_id.startswith(f"{source_instance}|", autoescape=True),
+                outbox.c.endpoint_id == endpoint_id,
+            )
+            .order_by(outbox.c.ordinal)
+        )
+    )
+
+
+def _data(source: SourceReading, as_of: datetime) -> dict[str, object]:
+    return {
+        "source": source.source_instance,
+        "system": source.source,
+        "last_read_at": iso(source.last_read_at),
+        "last_usage_at": iso(source.last_usage_at),
+        "lag_seconds": int((as_of - source.last_read_at).total_seconds()),
+        "as_of": iso(as_of),
+    }
