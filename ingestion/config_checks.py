@@ -166,8 +166,8 @@ def recipient_problems(
     declared: Sequence[Placed[Budget]] | Sequence[Placed[Alert]],
     endpoints: Sequence[Placed[Endpoint]],
 ) -> Iterator[Problem]:
-    """Recipients that are no endpoints."""
-    known = {placed.value.id for placed in endpoints}
+    """Recipients that are no endpoints of events."""
+    known = {placed.value.id for placed in endpoints if placed.value.kind == "events"}
     for placed in declared:
         said = placed.value.to
         for index, name in enumerate(() if isinstance(said, str) else said):

@@ -174,6 +174,11 @@ def refusals(tmp_path: Path, files: dict[str, str]) -> list[str]:
             id="gateway nobody reads",
         ),
         pytest.param(
+            {"enforcement": "gateways:\n  - {id: one, system: command, endpoint: e}\n"},
+            "enforcement.yaml:2: no endpoint of kind command is called e",
+            id="command without an endpoint",
+        ),
+        pytest.param(
             {
                 "prices": f"model_aliases:\n  - {{{ALIAS}, valid_to_at: 2026-02-01T00:00:00Z}}\n"
                 f"  - {{{ALIAS}, valid_from_at: 2026-01-01T00:00:00Z}}\n"

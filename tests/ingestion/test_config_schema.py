@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from ingestion.config_budgets import Budget
-from ingestion.config_outward import Endpoint
+from ingestion.config_outward import Endpoint, Gateway
 from ingestion.config_schema import Identity
 from ingestion.systems import Source
 
@@ -157,6 +157,57 @@ def test_an_endpoint_names_the_private_networks_it_may_lie_in() -> None:
     refused = {"8.8.8.0/24": "not a private network", "10.0.0.1/8": "host bits", "x": "must be"}
     for network, why in refused.items():
         assert why in reason(endpoint, allow_networks=[network])
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"secret_env": None}, "secret_env is missing: messages are signed"),
+        ({"format": "slack"}, "url: who knows a Slack address may post to it; use url_env"),
+        (
+            {"previous_expires_at": "2026-12-31T00:00:00Z"},
+            "previous_expires_at is of secret_env_previous, which is missing",
+        ),
+        (
+            {"kind": "command"},
+            "a command endpoint hears commands: no events, entities or format",
+        ),
+        (
+            {"kind": "command", "events": []},
+            "a command endpoint, and no other, has one verify_url or _env",
+        ),
+        (
+            {"verify_url_env": "V"},
+            "a command endpoint, and no other, has one verify_url or _env",
+        ),
+        (
+            {"kind": "command", "events": [], "verify_url": "http://hooks.example/"},
+            "url: plain http needs allow_insecure: true",
+        ),
+    ],
+)
+def test_an_endpoint_that_cannot_work_is_refused(said: dict[str, Any], why: str) -> None:
+    assert reason(endpoint, **said) == why
+
+
+def test_slack_needs_no_secret_and_a_command_endpoint_no_events() -> None:
+    assert endpoint(format="slack", secret_env=None, url=None, url_env="U").events == ("*",)
+    command = endpoint(kind="command", events=[], verify_url_env="V")
+    assert command.acknowledge_within_minutes == 15
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"system": "command"}, "system: command names the endpoint that acts"),
+        (
+            {"system": "litellm", "base_url_env": "A"},
+            "litellm needs base_url_env and admin_key_env, no endpoint",
+        ),
+    ],
+)
+def test_a_gateway_names_the_way_to_it(said: dict[str, Any], why: str) -> None:
+    assert reason(Gateway.model_validate, {"id": "g", **said}) == why
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Formats and explaining pages of endpoints; commands and their acknowledgement.
 
-Revision ID: 0005
+Revision ID: 0008
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from orchestration.ops.column_types import UtcDateTime
 
-revision = "0005"
-down_revision = "0004"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
