@@ -2,6 +2,9 @@
 
 import os
 import random
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -187,8 +190,47 @@ def test_an_endpoint_that_does_not_answer_is_left_alone_after_three_attempts(
 
 def _gone() -> int:
     """The number of a process that has ended."""
-    child = os.fork()
-    if child == 0:
-        os._exit(0)
-    os.waitpid(child, 0)
-    return child
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+DISPATCH = """
+import random, sys
+from datetime import datetime
+from orchestration.governance.webhooks import dispatch
+from orchestration.ops.lease import holder_name
+from orchestration.ops.store import open_store
+url, at = sys.argv[1:]
+now = datetime.fromisoformat(at)
+dispatch(
+    open_store(url), now=lambda: now, environ=__import__("os").environ, limit=1000,
+    worker=holder_name(), jitter=random.Random(7),
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("point", "twice"), [("dispatch.leased:20", 3), ("dispatch.sent:3", 8), ("dispatch.acked:3", 0)]
+)
+def test_a_kill_in_a_backlog_repeats_only_what_was_on_its_way_and_loses_nothing(
+    store: str, engine: Engine, receiver: FakeReceiver, point: str, twice: int
+) -> None:
+    wait_for(engine, 120)
+    killed = subprocess.run(
+        [sys.executable, "-c", DISPATCH, store, NOW.isoformat()],
+        cwd=Path(__file__).parents[2],
+        env={
+            **os.environ,
+            **ENVIRON,
+            "HOOK_URL": receiver.url,
+            "METERHOUSE_CRASH_AT": point,
+        },
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    run(engine, receiver)
+    assert len(set(ids(receiver))) == 120
+    assert 0 <= len(ids(receiver)) - 120 <= twice
+    assert {len(found) for found in receiver.bodies().values()} == {1}
+    assert {row["status"] for row in rows(engine, outbox)} == {"delivered"}
