@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from budget_readings import AS_OF, budget, reading
@@ -15,6 +15,7 @@ from ops_stores import ENVIRON, endpoint, opened_store, rows, store_url
 from sqlalchemy import Engine, update
 from standardwebhooks import Webhook
 
+from ingestion.config_outward import EventType
 from orchestration.cli import main
 from orchestration.governance.endpoints import sync_endpoints
 from orchestration.governance.evaluate import evaluate
@@ -99,6 +100,10 @@ def test_slack_sees_no_markup_of_names(engine: Engine) -> None:
         "*budget.threshold_reached* &lt;!channel&gt; &amp; &lt;https://evil.example|x&gt;"
         "\nnote: a b"
     )
+
+
+def test_every_event_has_a_table_that_explains_it() -> None:
+    assert {event.partition(".")[0] for event in get_args(EventType)} - {"*"} == set(MARTS)
 
 
 def test_a_link_leads_to_a_table_that_exists() -> None:
