@@ -34,6 +34,9 @@ def _plain(text: str) -> str:
 Value = Annotated[Text, AfterValidator(_plain)]
 
 
+Action = Literal["block", "zero_budget", "cap_to_remaining", "rate_limit"]
+
+
 class Thresholds(Declared):
     """Levels of a budget, as shares of its amount or in what it counts; equality fires."""
 
@@ -89,7 +92,8 @@ class Budget(Dated):
     renotify_after: Length | None = None
     to: Recipients = ()  # left out: every endpoint that subscribed
     mode: Literal["observe", "soft", "hard"] = "observe"
-    actions: tuple[Literal["block"], ...] = ()
+    actions: tuple[Action, ...] = ()
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -127,10 +131,22 @@ class Budget(Dated):
             raise ValueError(f"thresholds: this budget counts {self.counted_in}, not usd")
         if self.thresholds.unit != "share" and self.increases:
             raise ValueError("thresholds: only shares of the amount follow an increase")
-        if self.actions and self.mode != "hard":
-            raise ValueError("actions belong to mode: hard")
+        return self
+
+    @model_validator(mode="after")
+    def _acting(self) -> Self:
+        if len(self.actions) > 1:
+            raise ValueError("actions: one limit a budget")
+        if self.actions and self.mode == "observe":
+            raise ValueError("actions belong to mode: hard, or soft for a limit from warning on")
         if self.actions and self.thresholds.critical is None:
             raise ValueError("actions start at critical: thresholds has none")
+        if self.actions and self.mode == "soft" and self.thresholds.warning is None:
+            raise ValueError("actions of mode: soft start at warning: thresholds has none")
+        if ("rate_limit" in self.actions) != (self.requests_per_minute is not None):
+            raise ValueError("actions: rate_limit has requests_per_minute, for example 10")
+        if "cap_to_remaining" in self.actions and (self.measure != "cost" or self.mode != "hard"):
+            raise ValueError("actions: cap_to_remaining needs measure: cost and mode: hard")
         return self
 
     @property

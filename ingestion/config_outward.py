@@ -93,10 +93,19 @@ class Gateway(Declared):
     """
 
     id: Id
-    system: Literal["litellm", "command"]
+    system: Literal["litellm", "openrouter", "portkey", "command"]
     base_url_env: EnvName | None = None
     admin_key_env: EnvName | None = None
     endpoint: Id | None = None
+    targets: tuple[Literal["key", "team", "user"], ...] = ("key",)
+
+    @model_validator(mode="after")
+    def _has_targets(self) -> Self:
+        if not self.targets:
+            raise ValueError("targets names none: leave it out for keys")
+        if self.system != "litellm" and self.targets != ("key",):
+            raise ValueError(f"targets: {self.system} limits keys alone")
+        return self
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -44,7 +44,7 @@ from orchestration.warehouse import building_marts, writer_lock
 # Models that stand on repricings, as far as they say why numbers move.
 _SELECTED = "stg_decisions__repricings+,+fct_restatements"
 # What an evaluation reads, and why numbers move.
-_JUDGED = ("+fct_budget_status", "+fct_budget_keys", "+fct_alert_readings", "+fct_restatements")
+_JUDGED = ("+fct_budget_status", "+fct_budget_keys", "+fct_budget_limits", "+fct_alert_readings")
 _JUDGED += ("+published_snapshot",)
 # What evaluating needs of the ops store; what was sent and done is left out.
 _REMEMBERED = (alert_version, alert_state, transition, desired_limit, facts_snapshot, period_close)
@@ -105,9 +105,10 @@ def try_config(engine: Engine, home: Path, *, config: Config, now: datetime) -> 
                 [pass_id],
             ).fetchall()
             reading, others = read_budgets(marts), read_alerts(marts)
+        reading = reading.limiting({each.id: each.targets for each in config.gateways})
         store = _remembered(engine, copy)
         try:
-            evaluation = evaluate(store, reading=reading, others=others)
+            evaluation = evaluate(store, reading=reading, others=others, exempt=config.exempt_keys)
         finally:
             store.dispose()
     return Outcome([Difference(*row) for row in rows], evaluation)

@@ -100,6 +100,7 @@ class OpenRouter:
         return {
             "OPENROUTER_MAIN_BASE_URL": url + BASE,
             "OPENROUTER_MAIN_MANAGEMENT_KEY": MANAGEMENT_KEY,
+            "OPENROUTER_MAIN_ADMIN_KEY": MANAGEMENT_KEY,
         }
 
     def counts(self) -> dict[str, int | str]:
@@ -219,7 +220,10 @@ class OpenRouter:
             if unknown or changes.get("limit_reset") not in _RESETS or not _is_limit(limit):
                 raise OpenRouterError(400, "Invalid request body")
             changed = {name: changes[name] for name in _SETTABLE if name in changes}
-            updated = {"updated_at": self._grounds.as_of.isoformat()} if changed else {}
+            # Time stands still here, and each change is later than the one before.
+            later = timedelta(milliseconds=len(self._state.recorded(_ACTION)))
+            updated_at = (self._grounds.as_of + later).isoformat()
+            updated = {"updated_at": updated_at} if changed else {}
             self._state.put(_KEY, id=hashed, body={**stored, **changed, **updated})
             self._state.record(_ACTION, name=hashed, body={"hash": hashed, "changes": changed})
         found = next(record for record in self._records() if record["hash"] == hashed)

@@ -29,6 +29,7 @@ _FIELDS = {
     "req_units", "res_units", "total_units", "request_url", "cost", "cost_currency",
     "response_time", "response_status_code", "mode", "config", "prompt_slug", "metadata",
 }  # fmt: skip
+_KEY, _PLAN = "portkey_key", "portkey_plan"
 # Of so many jobs one is still under way when it is first asked about.
 _SLOW_ONE_IN = 25
 
@@ -38,6 +39,7 @@ class Portkey:
 
     def __init__(self, grounds: Grounds) -> None:
         self._grounds = grounds
+        self._state = grounds.state
         self._logs = Logs(grounds)
         self._jobs: dict[str, JsonObject] = {}
 
@@ -52,13 +54,18 @@ class Portkey:
             Route("/portkey/files/{job}.jsonl", self._file),
             Route(f"{_BASE}/analytics/graphs/cost", _answering(self._cost)),
             Route(f"{_BASE}/api-keys", _answering(self._keys)),
-            Route(f"{_BASE}/api-keys/{{key}}", _answering(self._key)),
+            Route(f"{_BASE}/api-keys/{{key}}", _answering(self._key), methods=["GET", "PUT"]),
+            Route("/_world/portkey/plan", self._plan, methods=["POST"]),
             Route("/_world/portkey/late", self._late, methods=["POST"]),
         ]
 
     def environment(self, url: str) -> dict[str, str]:
         """The variables the platform reaches it with."""
-        return {"PORTKEY_MAIN_BASE_URL": f"{url}{_BASE}", "PORTKEY_MAIN_API_KEY": API_KEY}
+        return {
+            "PORTKEY_MAIN_BASE_URL": f"{url}{_BASE}",
+            "PORTKEY_MAIN_API_KEY": API_KEY,
+            "PORTKEY_MAIN_ADMIN_KEY": API_KEY,
+        }
 
     def counts(self) -> dict[str, int | str]:
         """Attempts, tokens and exact money."""
@@ -157,8 +164,23 @@ class Portkey:
     async def _key(self, request: Request) -> JsonObject:
         for key in self._logs.api_keys():
             if key["id"] == request.path_params["key"]:
-                return key
+                if request.method == "PUT":
+                    return self._update(key["id"], orjson.loads(await request.body()))
+                return key | self._state.all(_KEY).get(key["id"], {})
         raise _Refusal(404, "API key not found")
+
+    def _update(self, id: str, changes: JsonObject) -> JsonObject:
+        if self._state.get(_PLAN, id=WORKSPACE) != "enterprise":
+            raise _Refusal(403, "You do not have enough permissions to execute this request")
+        if not changes.keys() <= {"rate_limits", "usage_limits"}:
+            raise _Refusal(400, "Invalid request body")
+        self._state.put(_KEY, id=id, body=(self._state.get(_KEY, id=id) or {}) | changes)
+        return {}
+
+    async def _plan(self, request: Request) -> Response:
+        """Sets what the workspace pays for: limits are set on `enterprise` alone."""
+        self._state.put(_PLAN, id=WORKSPACE, body=orjson.loads(await request.body())["plan"])
+        return Response(b"{}", media_type="application/json")
 
     async def _late(self, request: Request) -> Response:
         """Adds a row `minutes` before the end of the world; other `fields` as they are given."""

@@ -1,11 +1,12 @@
 """Readings as the published marts would give them: a budget of 1,000 USD unless told otherwise."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from orchestration.governance.budgets import BudgetReading, KeyOfBudget, Reading
+from orchestration.governance.budgets import BudgetReading, KeyOfBudget, LimitReading, Reading
 
 NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC)
 DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
@@ -60,15 +61,22 @@ def december(used: str | None, **changes: Any) -> BudgetReading:
     return budget(used, period_start_at=DECEMBER, period_end_at=JANUARY, **changes)
 
 
-def key(key_hash: str = KEY, *, alias: str = "agent-coder-key", of: str = "coder") -> KeyOfBudget:
-    """A LiteLLM key that spends on a budget."""
+def key(
+    key_hash: str = KEY,
+    *,
+    alias: str = "agent-coder-key",
+    of: str = "coder",
+    at: str = "litellm-main",
+    own: float | None = 1.0,
+) -> KeyOfBudget:
+    """A key that spends on a budget; `own` is the budget's share of its use."""
     return KeyOfBudget(
         budget_id=of,
-        gateway="litellm",
-        source_instance="litellm-main",
+        gateway=at.removesuffix("-main"),
+        source_instance=at,
         raw_key_hash=key_hash,
         raw_key_alias=alias,
-        own_usage_ratio=1.0,
+        own_usage_ratio=own,
     )
 
 
@@ -79,6 +87,7 @@ def reading(
     as_of: datetime = AS_OF,
     checks_ok: bool = True,
     held_reason: str | None = None,
+    limits: Sequence[LimitReading] = (),
 ) -> Reading:
     """One snapshot; the coder's key unless others are given."""
     return Reading(
@@ -88,4 +97,5 @@ def reading(
         held_reason=held_reason,
         budgets=rows,
         keys=(key(),) if keys is None else keys,
+        limits={(each.budget_id, each.period_start_at): each for each in limits},
     )

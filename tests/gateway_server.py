@@ -1,4 +1,4 @@
-"""A LiteLLM proxy's key API and a webhook receiver on loopback: real HTTP, scripted faults."""
+"""A LiteLLM proxy's management API and a webhook receiver: real HTTP on loopback, faults on cue."""
 
 import json
 import threading
@@ -10,11 +10,15 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 ADMIN_KEY = "sk-sandbox-admin"
+_ASKED_BY = {"key": "key", "team": "team_id", "user": "user_id", "customer": "end_user_id"}
+_SHOWN_IN = {"key": "info", "team": "team_info", "user": "user_info"}
 
 
 @dataclass
 class FakeGateway:
-    """Keys by hash. `faults` maps a path to answers given before the real ones.
+    """Keys by hash; teams, users and customers as `team:<id>`.
+
+    `faults` maps a path to answers given before the real ones.
 
     A fault is a status, or `drop` (act, then cut the connection), or `stale` (show the key as it
     was before the last write).
@@ -31,6 +35,13 @@ class FakeGateway:
     def count(self, method: str) -> int:
         """How many calls came in with this method."""
         return sum(1 for each in self.calls if each[0] == method)
+
+    def add(self, target: str) -> None:
+        """A team, user or customer."""
+        kind = target.partition(":")[0]
+        has_block = kind != "user"
+        state = {"max_budget": 50.0, "spend": 3.5, **({"blocked": False} if has_block else {})}
+        self.keys[target] = state if kind == "customer" else {**state, "metadata": {"a": 1}}
 
     def person_sets(self, key: str, *, blocked: bool) -> None:
         """What /key/block and /key/unblock do: the metadata stays."""
@@ -63,14 +74,17 @@ def gateway_server(keys: dict[str, dict[str, Any]]) -> Iterator[FakeGateway]:
         path, query = _split(handler)
         if not _admit(gateway, handler, path):
             return
-        name = parse_qs(query).get("key", [""])[0]
+        kind = path.split("/")[1]
+        asked = parse_qs(query).get(_ASKED_BY.get(kind, ""), [""])[0]
+        name = asked if kind == "key" else f"{kind}:{asked}"
         fault = _fault(gateway, path)
         if isinstance(fault, int):
             return _answer(handler, fault, {"error": {"type": "scripted"}})
-        if path != "/key/info" or name not in gateway.keys:
+        if path != f"/{kind}/info" or name not in gateway.keys:
             return _answer(handler, 404, {"error": {"type": "not_found_error"}})
         shown = gateway.before_write.get(name) if fault == "stale" else gateway.keys[name]
-        return _answer(handler, 200, {"key": name, "info": shown})
+        shown_in = _SHOWN_IN.get(kind)
+        return _answer(handler, 200, {shown_in: shown} if shown_in else dict(shown or {}))
 
     def post(handler: BaseHTTPRequestHandler) -> None:
         path, _ = _split(handler)
@@ -80,13 +94,15 @@ def gateway_server(keys: dict[str, dict[str, Any]]) -> Iterator[FakeGateway]:
         fault = _fault(gateway, path)
         if isinstance(fault, int):
             return _answer(handler, fault, {"error": {"type": "scripted"}})
-        name = sent.pop("key", "")
-        if path != "/key/update" or name not in gateway.keys:
+        kind = path.split("/")[1]
+        asked = sent.pop({"key": "key", "team": "team_id"}.get(kind, "user_id"), "")
+        name = asked if kind == "key" else f"{kind}:{asked}"
+        if path != f"/{kind}/update" or name not in gateway.keys:
             return _answer(handler, 404, {"error": {"type": "not_found_error"}})
         with gateway.lock:
             state = gateway.keys[name]
             gateway.before_write[name] = dict(state)
-            if state["blocked"] != sent.get("blocked", state["blocked"]):
+            if state.get("blocked") != sent.get("blocked", state.get("blocked")):
                 gateway.writes.append((name, sent["blocked"]))
             gateway.keys[name] = {**state, **sent}
         if fault == "drop":

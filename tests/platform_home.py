@@ -226,6 +226,9 @@ def demo_config(to: Path, *, budgets: str) -> Path:
     rules = yaml.safe_load((to / "identities.yaml").read_text(encoding="utf-8"))["identities"]
     named = [rule for rule in rules if rule.get("source", "*") in ("*", *READ)]
     _write_list(to / "identities.yaml", "identities", named)
+    limited = yaml.safe_load((to / "enforcement.yaml").read_text(encoding="utf-8"))["gateways"]
+    gateways = [gateway for gateway in limited if gateway["id"] in READ]
+    _write_list(to / "enforcement.yaml", "gateways", gateways)
     # Charges stand beside usage and explain bills that are not read here; what is watched besides
     # budgets would be told between the messages that are counted.
     (to / "charges.yaml").unlink()

@@ -8,10 +8,11 @@ from sqlalchemy import Engine
 
 from ingestion.config_loader import Config
 from ingestion.config_outward import Endpoint as DeclaredEndpoint
-from ingestion.config_outward import Gateway as DeclaredGateway
 from orchestration.enforcement.command import CommandGateway
 from orchestration.enforcement.gateway import Gateway
 from orchestration.enforcement.litellm import LiteLLMGateway
+from orchestration.enforcement.openrouter import OpenRouterGateway
+from orchestration.enforcement.portkey import PortkeyGateway
 from orchestration.governance.addresses import checked_target
 from orchestration.governance.endpoints import Endpoint, active_endpoints
 from orchestration.governance.sending import Line
@@ -43,17 +44,19 @@ def declared_gateways(
                     now=now,
                 )
             continue
-        client = _litellm(each, environ)
-        if client is not None:
-            gateways[each.id] = client
+        base_url = environ.get(each.base_url_env or "")
+        admin_key = environ.get(each.admin_key_env or "")
+        if base_url and admin_key:
+            gateways[each.id] = client_of(each.system, base_url=base_url, admin_key=admin_key)
     return gateways
 
 
-def _litellm(declared: DeclaredGateway, environ: Mapping[str, str]) -> LiteLLMGateway | None:
-    base_url = environ.get(declared.base_url_env or "")
-    admin_key = environ.get(declared.admin_key_env or "")
-    if not base_url or not admin_key:
-        return None
+def client_of(system: str, *, base_url: str, admin_key: str) -> Gateway:
+    """The client of a gateway that has an API for limits."""
+    if system == "openrouter":
+        return OpenRouterGateway(base_url, management_key=admin_key)
+    if system == "portkey":
+        return PortkeyGateway(base_url, admin_key=admin_key)
     return LiteLLMGateway(base_url, admin_key=admin_key, changed_by="meterhouse")
 
 

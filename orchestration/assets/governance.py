@@ -91,8 +91,12 @@ def outbound_assets(
             wallets = read_wallets(connection)
             sources = read_sources(connection)
             alerts = read_alerts(connection)
+        targets = {each.id: each.targets for each in config.gateways} if config else {}
         done = evaluate(
-            engine, reading=reading, others={**wallet_alerts(engine, wallets), **alerts}
+            engine,
+            reading=reading.limiting(targets),
+            others={**wallet_alerts(engine, wallets), **alerts},
+            exempt=config.exempt_keys if config is not None else (),
         )
         messages = announce_losses(engine, losses, as_of=reading.as_of)
         messages += announce_price_changes(engine, price_changes, as_of=reading.as_of)
@@ -107,6 +111,7 @@ def outbound_assets(
                 "customers_at_a_loss": sorted({each.customer_key for each in losses}),
                 "data_errors": list(done.data_errors),
                 "held": list(done.held),
+                "approvals_asked": list(done.approvals),
                 "changes": _table(
                     {
                         "alert": each.alert_id,

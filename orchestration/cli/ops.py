@@ -1,7 +1,10 @@
 """`meterhouse ops`: what only a person decides about limits and messages."""
 
 import getpass
+import hashlib
+import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,11 +15,29 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine, select
 
+from ingestion.config_budgets import length_of
 from orchestration import settings
 from orchestration.cli.endpoints import enable, endpoints, ping
 from orchestration.ops import people, reconciler
 from orchestration.ops.store import open_store, reading
 from orchestration.ops.tables import enforcement_action
+
+
+class Length(click.ParamType):
+    """A length of time, as 30m, 4h or 2d; at most 14 days."""
+
+    name = "length"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
+        """The length, or a refusal that says how to write one."""
+        if isinstance(value, timedelta):
+            return value
+        if not re.fullmatch(r"[1-9][0-9]{0,4}[mhd]", value):
+            self.fail(f"{value!r} is no length of time: write 30m, 4h or 2d", param, ctx)
+        length = length_of(value)
+        if length > timedelta(days=14):
+            self.fail("at most 14d", param, ctx)
+        return length
 
 
 @click.group()
@@ -31,11 +52,12 @@ def plan(show_all: bool) -> None:
     with _store() as engine, reading(engine) as connection:
         armed = people.armed_gateways(connection)
         table = _table(
-            "Gateway limits", "gateway", "armed", "key", "want", "done", "budget", "last finding"
-        )
+            "Gateway limits", "gateway", "armed", "key", "want", "done", "budget", "others' share",
+            "last finding",
+        )  # fmt: skip
         rows = 0
         for name in reconciler.gateways_with_limits(connection):
-            for limit in reconciler.limits_of(connection, name):
+            for limit in reconciler.limits_of(connection, name, now=_now()):
                 if limit.desired.want == "open" and not show_all:
                     continue
                 rows += 1
@@ -44,9 +66,10 @@ def plan(show_all: bool) -> None:
                     name,
                     "yes" if name in armed else "dry run",
                     limit.key_alias or limit.key_ref[:12],
-                    limit.desired.want + (" (held)" if limit.desired.held_reason else ""),
+                    _want(limit),
                     f"{applied.verb} {applied.phase}" if applied else "-",
                     ", ".join(reason["budget_id"] for reason in limit.reasons),
+                    _others_share(limit),
                     _last_finding(connection, limit),
                 )
         if rows:
@@ -81,47 +104,64 @@ def disarm(gateway: str, by: str | None) -> None:
 
 @ops.command()
 @click.argument("approval_id")
-@click.option("--plan-sha", default="", help="The digest of the plan that is approved.")
-@click.option("--hours", default=24, show_default=True, type=click.IntRange(1, 24 * 14))
+@click.option("--for", "length", default="24h", show_default=True, type=Length())
 @click.option("--by", default=None, help="Who approves.")
-def approve(approval_id: str, plan_sha: str, hours: int, by: str | None) -> None:
-    """Say yes to a held plan."""
-    now = _now()
-    with _store() as engine:
-        added = people.approve(
-            engine,
-            approval_id,
-            kind="plan",
-            plan_sha=plan_sha,
-            by=_who(by),
-            now=now,
-            expires_at=now + timedelta(hours=hours),
-        )
-    click.echo(f"{approval_id} approved." if added else f"{approval_id} was approved before.")
-
-
-@ops.command()
-@click.argument("key")
-@click.option("--hours", default=4, show_default=True, type=click.IntRange(1, 24 * 14))
-@click.option("--reason", default="override at the command line")
-@click.option("--by", default=None, help="Who overrides.")
-def override(key: str, hours: int, reason: str, by: str | None) -> None:
-    """Keep KEY (its alias, id or start of id) open for some hours; a block of ours is lifted."""
+def approve(approval_id: str, length: timedelta, by: str | None) -> None:
+    """Say yes to the limits that wait for APPROVAL_ID, as `ops plan` and the message name it."""
     now = _now()
     with _store() as engine:
         with reading(engine) as connection:
-            found = people.find_key(connection, key)
-        if not found:
-            raise click.ClickException(f"no limit is known for a key {key!r}")
-        if len(found) > 1:
-            names = ", ".join(f"{gateway} {ref[:12]}" for gateway, ref, _ in found)
-            raise click.ClickException(f"{key!r} names {len(found)} keys: {names}")
-        gateway, key_ref, alias = found[0]
-        until = now + timedelta(hours=hours)
-        people.set_override(
-            engine, gateway=gateway, key_ref=key_ref, until=until, by=_who(by), reason=reason
+            waiting = people.waiting_limits(connection, approval_id)
+        if not waiting:
+            raise click.ClickException(f"no limit waits for an approval {approval_id!r}")
+        text = json.dumps(waiting, sort_keys=True)
+        added = people.approve(
+            engine,
+            approval_id,
+            kind=people.LIMITS,
+            plan_sha=hashlib.sha256(text.encode()).hexdigest(),
+            by=_who(by),
+            now=now,
+            expires_at=now + length,
         )
-    click.echo(f"{alias or key_ref[:12]} at {gateway} stays open until {until:%Y-%m-%d %H:%M} UTC.")
+    click.echo(
+        f"{approval_id} approved: {len(waiting)} limit(s) until {now + length:%Y-%m-%d %H:%M} UTC."
+        if added
+        else f"{approval_id} was approved before."
+    )
+
+
+@ops.command()
+@click.argument("gateway")
+@click.argument("key")
+@click.option("--for", "length", default="4h", show_default=True, type=Length())
+@click.option("--reason", default="override at the command line")
+@click.option("--by", default=None, help="Who overrides.")
+def override(gateway: str, key: str, length: timedelta, reason: str, by: str | None) -> None:
+    """Keep KEY (its alias, id or start of id) of GATEWAY open for a time; our limit is lifted."""
+    with _store() as engine:
+        with reading(engine) as connection:
+            found = [each for each in people.find_key(connection, key) if each[0] == gateway]
+        if not found:
+            raise click.ClickException(f"no limit is known for a key {key!r} of {gateway}")
+        if len(found) > 1:
+            names = ", ".join(ref[:12] for _, ref, _ in found)
+            raise click.ClickException(f"{key!r} names {len(found)} keys: {names}")
+        _keep_open(engine, found[0], length=length, reason=reason, by=_who(by))
+
+
+@ops.command()
+@click.argument("action", type=int)
+@click.option("--for", "length", default="4h", show_default=True, type=Length())
+@click.option("--by", default=None, help="Who undoes it.")
+def undo(action: int, length: timedelta, by: str | None) -> None:
+    """Undo the limit that ACTION set (its number in the log): put back, and not set for a time."""
+    with _store() as engine:
+        with reading(engine) as connection:
+            found = people.limit_of_action(connection, action)
+        if found is None:
+            raise click.ClickException(f"action {action} set no limit")
+        _keep_open(engine, found, length=length, reason=f"undo of action {action}", by=_who(by))
 
 
 @ops.command()
@@ -149,6 +189,20 @@ for command in (endpoints, ping, enable):
     ops.add_command(command)
 
 
+def _keep_open(
+    engine: Engine,
+    found: tuple[str, str, str | None],
+    *,
+    length: timedelta,
+    reason: str,
+    by: str,
+) -> None:
+    gateway, key_ref, alias = found
+    until = _now() + length
+    people.set_override(engine, gateway=gateway, key_ref=key_ref, until=until, by=by, reason=reason)
+    click.echo(f"{alias or key_ref[:12]} at {gateway} stays open until {until:%Y-%m-%d %H:%M} UTC.")
+
+
 @contextmanager
 def _store() -> Iterator[Engine]:
     engine = open_store(settings.ops_url(os.environ))
@@ -164,6 +218,19 @@ def _now() -> datetime:
 
 def _who(by: str | None) -> str:
     return by or getpass.getuser()
+
+
+def _want(limit: reconciler.Limit) -> str:
+    if limit.approval_id is not None:
+        return f"{limit.desired.want} (approve {limit.approval_id})"
+    return limit.desired.want + (" (held)" if limit.desired.held_reason else "")
+
+
+def _others_share(limit: reconciler.Limit) -> str:
+    """How much of the key's use of the last 7 days is not the budgets' own: who else would stop."""
+    shares = [reason.get("own_usage_ratio") for reason in limit.reasons]
+    known = [float(share) for share in shares if share is not None]
+    return f"{1 - max(known):.0%}" if known else "-"
 
 
 def _last_finding(connection: Any, limit: reconciler.Limit) -> str:

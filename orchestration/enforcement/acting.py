@@ -1,11 +1,11 @@
 """One write at a gateway: intent recorded, absolute write, read back, outcome recorded and told."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, or_, select
+from sqlalchemy import Connection
 
 from ingestion.checkpoints import checkpoint
 from orchestration.enforcement.gateway import (
@@ -14,35 +14,19 @@ from orchestration.enforcement.gateway import (
     GatewayUnavailable,
     KeyGone,
     KeyState,
+    Kind,
+    Settings,
+    are_set,
     fingerprint,
 )
-from orchestration.enforcement.policy import Phase, Verb
-from orchestration.governance.bodies import single_body
-from orchestration.governance.endpoints import active_endpoints, subscribed
+from orchestration.enforcement.policy import Applied, Phase, Verb, is_unreleased
+from orchestration.enforcement.telling import Turn, is_told, tell
 from orchestration.ops import lease, reconciler
-from orchestration.ops.outbox import enqueue
 from orchestration.ops.people import armed_gateways, write_override
 from orchestration.ops.reconciler import Limit
 from orchestration.ops.store import writing
-from orchestration.ops.tables import enforcement_action
 
 TURN = timedelta(minutes=5)
-
-
-@dataclass(frozen=True)
-class Turn:
-    """This process's turn at one gateway."""
-
-    engine: Engine
-    name: str
-    fence: int
-    now: Callable[[], datetime]
-    by: str
-
-    @property
-    def lease_name(self) -> str:
-        """The name under which turns at this gateway are taken."""
-        return f"reconcile:{self.name}"
 
 
 @dataclass(frozen=True)
@@ -57,107 +41,103 @@ class TurnLost(Exception):
     """Another process took over, the want changed or a person disarmed: write nothing."""
 
 
+@dataclass(frozen=True)
+class Write:
+    """One absolute write: what it is for, and the settings it leaves."""
+
+    verb: Verb
+    settings: Settings
+    previous: Settings  # what a release puts back
+
+
+def limiting(limit: Limit, kind: Kind, settings: Settings, *, before: KeyState) -> Write:
+    """The write of a limit; one of ours makes room and keeps what stood before it."""
+    ours = limit.applied
+    if ours is None or not _may_stand(ours, before):
+        return Write(kind, settings, before.shown())
+    previous = limit.previous or {}
+    made_room = {name: previous.get(name) for name in ours.wrote}
+    return Write(kind, {**made_room, **settings}, previous)
+
+
+def _may_stand(ours: Applied, before: KeyState) -> bool:
+    """True if a limit of ours is in place, or was to be: a write that was interrupted may be."""
+    if not is_unreleased(ours):
+        return False
+    is_in_place = before.fingerprint(ours.wrote) == ours.wrote_fingerprint
+    return is_in_place or ours.phase in ("intent", "applied")
+
+
+def releasing(limit: Limit) -> Write:
+    """The write that puts back what stood before ours."""
+    previous = limit.previous or {}
+    wrote = limit.applied.wrote if limit.applied else {}
+    return Write("release", {name: previous.get(name) for name in wrote}, previous)
+
+
 def act(
-    turn: Turn, limit: Limit, *, verb: Verb, gateway: Gateway, before: KeyState, why: str
+    turn: Turn, limit: Limit, write: Write, *, gateway: Gateway, before: KeyState, why: str
 ) -> tuple[str, Mapping[str, Any] | None]:
     """What came of it (`verified`, `pending_verify`, `unknown`, `gone`) and the key afterwards.
 
     GatewayRefused passes through, after its record.
     """
-    ours = fingerprint(blocked=True, generation=limit.desired.generation)
-    # Until a release is seen to have worked the block's own fingerprint is what is ours.
-    wrote = ours if verb == "block" else limit.applied and limit.applied.wrote_fingerprint
-    previous = before.shown() if verb == "block" else limit.previous
+    is_limit = write.verb != "release"
+    mark = limit.desired.generation if is_limit else None
+    keeps_mark = gateway.keeps_mark(limit.key_ref)
+    limits = write.settings if is_limit else (limit.applied.wrote if limit.applied else {})
+    # Until a release is seen to have worked the limit's own fingerprint is what is ours. Without
+    # a mark nothing is ours until the gateway has answered.
+    wrote = limit.applied and limit.applied.wrote_fingerprint
+    if is_limit:
+        wrote = fingerprint(limits, mark=mark) if keeps_mark else None
+
+    def save(connection: Connection, phase: Phase, ours: str | None, seen: str | None) -> None:
+        _save(connection, turn, limit, write.verb, phase, write.previous, limits, ours, seen)
+
     with writing(turn.engine) as connection:
         _require_turn(connection, turn, limit)
-        _save(connection, turn, limit, verb, "intent", previous, wrote, before.fingerprint)
-        _log(connection, turn, limit, verb, "intent", why, before.shown(), None)
-        if verb == "block":
+        save(connection, "intent", wrote, before.fingerprint(limits))
+        _log(connection, turn, limit, write.verb, "intent", why, before.shown(), None)
+        if is_limit:
             reconciler.clear_override(connection, limit)
     checkpoint("reconcile.intent")
     is_clear = True
     try:
-        if verb == "block":
-            gateway.block(limit.key_ref, generation=limit.desired.generation, current=before)
-        else:
-            gateway.restore(limit.key_ref, previous=previous or {}, current=before)
+        answer = gateway.write(limit.key_ref, write.settings, mark=mark, current=before)
+        if answer is not None and is_limit and not keeps_mark:
+            wrote = answer.fingerprint(limits)
     except GatewayUnavailable:
         is_clear = False  # it may have worked: what the key shows now decides
     except (GatewayRefused, KeyGone) as error:
         result = "gone" if isinstance(error, KeyGone) else "refused"
         with writing(turn.engine) as connection:
             if result == "gone":
-                _save(connection, turn, limit, verb, "gone", previous, None, None)
-            _log(connection, turn, limit, verb, result, str(error), before.shown(), None)
+                save(connection, "gone", None, None)
+            _log(connection, turn, limit, write.verb, result, str(error), before.shown(), None)
         if result == "gone":
             return result, None
         raise
     checkpoint("reconcile.applied")
     after = _read_back(gateway, limit)
-    done = after is not None and (
-        after.fingerprint == ours if verb == "block" else not after.blocked
-    )
+    done = after is not None and are_set(after.settings, write.settings)
+    if after is not None and is_limit and keeps_mark:
+        done = done and after.mark == mark
+    if after is not None and done and is_limit and not keeps_mark:
+        wrote = after.fingerprint(limits)
     phase: Phase = "verified" if done else ("applied" if is_clear else "intent")
     result = {"verified": "verified", "applied": "pending_verify"}.get(phase, "unknown")
     with writing(turn.engine) as connection:
         if not lease.still_held(connection, name=turn.lease_name, fence=turn.fence):
             raise TurnLost(turn.name)
-        wrote = None if verb == "unblock" and done else wrote
-        seen = after.fingerprint if after else None
-        _save(connection, turn, limit, verb, phase, previous, wrote, seen)
+        wrote = None if not is_limit and done else wrote
+        save(connection, phase, wrote, after.fingerprint(limits) if after else None)
         shown = after.shown() if after else None
-        _log(connection, turn, limit, verb, result, why, before.shown(), shown)
-        if done:
-            tell(connection, turn, limit, verb=verb, why=why)
+        _log(connection, turn, limit, write.verb, result, why, before.shown(), shown)
+        if done and not is_told(limit, write.verb):
+            tell(connection, turn, limit, verb=write.verb, why=why)
     checkpoint("reconcile.recorded")
     return result, shown
-
-
-def tell(connection: Connection, turn: Turn, limit: Limit, *, verb: str, why: str) -> int:
-    """How many messages say what was done, in the transaction of its record."""
-    event_type = {
-        "block": "limit.applied",
-        "unblock": "limit.released",
-        "override": "limit.override_detected",
-    }[verb]
-    # Counts what was completed, in the transaction that completes it: a second block under one
-    # generation gets its own id, a crash in between changes none.
-    acts = connection.scalar(
-        select(func.count())
-        .select_from(enforcement_action)
-        .where(
-            enforcement_action.c.gateway == limit.gateway,
-            enforcement_action.c.key_ref == limit.key_ref,
-            or_(
-                enforcement_action.c.result == "verified",
-                enforcement_action.c.verb.in_(("adopt", "settle", "override")),
-            ),
-        )
-    )
-    at = turn.now()
-    targets = subscribed(
-        active_endpoints(connection), event_type=event_type, entities=limit.lineage
-    )
-    return enqueue(
-        connection,
-        subject_kind="limit",
-        subject_id=f"{verb}|{limit.gateway}|{limit.key_ref}|{limit.desired.generation}|{acts}",
-        event_type=event_type,
-        endpoint_ids=[target.id for target in targets],
-        body=single_body(
-            event_type,
-            timestamp=at,
-            data={
-                "gateway": limit.gateway,
-                "key_alias": limit.key_alias,
-                "limit": "block",
-                "generation": limit.desired.generation,
-                "why": why,
-                "causes": [_cause(reason) for reason in limit.reasons[:20]],
-            },
-        ),
-        created_at=at,
-    )
 
 
 def record(
@@ -181,8 +161,9 @@ def record(
             raise TurnLost(turn.name)
         if phase is not None:
             previous = limit.previous
-            mark = seen.fingerprint if seen else None
-            _save(connection, turn, limit, verb, phase, previous, wrote, mark)
+            settings = limit.applied.wrote if limit.applied else {}
+            mark = seen.fingerprint(settings) if seen else None
+            _save(connection, turn, limit, verb, phase, previous, settings, wrote, mark)
         if respected is not None:
             write_override(
                 connection,
@@ -224,6 +205,7 @@ def _save(
     verb: Verb,
     phase: Phase,
     previous: Mapping[str, Any] | None,
+    settings: Settings,
     wrote: str | None,
     observed: str | None,
 ) -> None:
@@ -233,6 +215,7 @@ def _save(
         verb=verb,
         phase=phase,
         previous=previous,
+        wrote=settings,
         wrote_fingerprint=wrote,
         observed_fingerprint=observed,
         at=turn.now(),
@@ -263,8 +246,3 @@ def _log(
         before=before,
         after=after,
     )
-
-
-def _cause(reason: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("budget_id", "entity_key", "entity_name", "used", "amount", "transition_id")
-    return {**{name: reason.get(name) for name in names}, "currency": "USD"}

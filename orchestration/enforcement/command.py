@@ -21,6 +21,8 @@ from orchestration.enforcement.gateway import (
     GatewayUnavailable,
     KeyGone,
     KeyState,
+    Settings,
+    Wanted,
 )
 from orchestration.governance import signing
 from orchestration.governance.bodies import iso, single_body
@@ -32,7 +34,7 @@ from orchestration.ops.outbox import enqueue, message_id
 from orchestration.ops.store import reading, writing
 from orchestration.ops.tables import desired_limit
 
-_EVENTS = {"block": "limit.requested", "unblock": "limit.release_requested"}
+_EVENTS = {"block": "limit.requested", "release": "limit.release_requested"}
 _SUBJECT = "command"
 
 
@@ -53,34 +55,43 @@ class CommandGateway:
     def __repr__(self) -> str:
         return f"CommandGateway({self.name!r})"
 
-    def read(self, key_ref: str) -> KeyState:
+    def read(self, target: str) -> KeyState:
         """The key as the endpoint shows it; what it shows may acknowledge the last request."""
-        shown = self._ask(key_ref)
+        shown = self._ask(target)
         blocked, generation = shown.get("blocked"), shown.get("generation")
         if not isinstance(blocked, bool) or not isinstance(generation, int | None):
             raise GatewayUnavailable("GET verify: no blocked (true, false) with a generation")
-        state = KeyState(blocked=blocked, generation=generation if blocked else None, settings={})
+        state = KeyState({"blocked": blocked}, generation if blocked else None)
         with reading(self.engine) as connection:
-            last = commands.newest(connection, self.name, key_ref)
+            last = commands.newest(connection, self.name, target)
         if last is not None and not last.is_acknowledged and _is_done(last, state):
             with writing(self.engine) as connection:
                 commands.acknowledge(connection, last, at=self.now())
         return state
 
-    def block(self, key_ref: str, *, generation: int, current: KeyState) -> None:
-        """Asks for the block."""
-        with writing(self.engine) as connection:
-            self._request(connection, key_ref, "block", generation)
+    def keeps_mark(self, target: str) -> bool:
+        """True: the endpoint shows the generation of the request in force."""
+        return True
 
-    def restore(self, key_ref: str, *, previous: Mapping[str, Any], current: KeyState) -> None:
-        """Asks for the release of what was asked for."""
+    def settings_for(self, target: str, wanted: Wanted, *, current: KeyState) -> Settings | None:
+        """A block; the endpoint is asked for nothing else."""
+        return {"blocked": True} if wanted.kind == "block" else None
+
+    def write(
+        self, target: str, settings: Settings, *, mark: int | None, current: KeyState
+    ) -> KeyState | None:
+        """Asks for the block, or (without a mark) for the release of what was asked for."""
         with writing(self.engine) as connection:
+            if mark is not None:
+                self._request(connection, target, "block", mark)
+                return None
             generation = connection.scalar(
                 select(desired_limit.c.generation).where(
-                    desired_limit.c.gateway == self.name, desired_limit.c.key_ref == key_ref
+                    desired_limit.c.gateway == self.name, desired_limit.c.key_ref == target
                 )
             )
-            self._request(connection, key_ref, "unblock", generation or 0)
+            self._request(connection, target, "release", generation or 0)
+        return None
 
     def _request(self, connection: Connection, key_ref: str, verb: str, generation: int) -> None:
         last = commands.newest(connection, self.name, key_ref)
@@ -166,9 +177,9 @@ def announce_overdue(engine: Engine, *, now: datetime) -> tuple[list[str], int]:
 
 
 def _is_done(request: Request, state: KeyState) -> bool:
-    if request.verb == "unblock":
-        return not state.blocked
-    return state.blocked and state.generation == request.generation
+    if request.verb == "release":
+        return not state.settings["blocked"]
+    return bool(state.settings["blocked"]) and state.mark == request.generation
 
 
 def _data(connection: Connection, request: Request) -> dict[str, Any]:

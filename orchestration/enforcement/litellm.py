@@ -1,26 +1,50 @@
-"""LiteLLM: keys blocked and released by their hash, with our mark in the key's metadata.
+"""LiteLLM: keys, teams, users and customers limited by their ids, with our mark in the metadata.
 
-Calls `GET /key/info` and `POST /key/update` and nothing else. One update sets the block and the
-mark together, so that a crash cannot leave one without the other.
+Calls the info and the update of each and nothing else. One update sets the limit and the mark
+together, so that a crash cannot leave one without the other. A customer has no metadata: no mark.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
-from urllib.parse import urljoin
 
-import requests
-
+from orchestration.enforcement.caps import cap_usd
 from orchestration.enforcement.gateway import (
     MANAGED_BY,
-    GatewayRefused,
     GatewayUnavailable,
-    KeyGone,
     KeyState,
+    Settings,
+    Wanted,
 )
+from orchestration.enforcement.http import ManagementApi
 
-_TIMEOUT = (5.0, 20.0)
-_UNDOABLE = ("max_budget", "soft_budget", "budget_duration", "tpm_limit", "rpm_limit")
+
+@dataclass(frozen=True)
+class _Kind:
+    """How one kind of target is read and updated."""
+
+    path: str
+    asked_by: str
+    id_field: str
+    shown_in: str | None  # the part of the answer that holds the target; None: all of it
+    settings: tuple[str, ...]
+    block: Mapping[str, Any]
+    has_metadata: bool = True
+
+
+_LIMITS = ("max_budget", "soft_budget", "budget_duration", "tpm_limit", "rpm_limit")
+_KINDS = {
+    "key": _Kind("key", "key", "key", "info", ("blocked", *_LIMITS), {"blocked": True}),
+    # A team's block is not seen for a minute by the proxy's cache, its budget is at once.
+    "team": _Kind("team", "team_id", "team_id", "team_info", _LIMITS, {"max_budget": 0}),
+    "user": _Kind("user", "user_id", "user_id", "user_info", _LIMITS, {"max_budget": 0}),
+    "customer": _Kind(
+        "customer", "end_user_id", "user_id", None, ("blocked", "max_budget"), {"blocked": True},
+        has_metadata=False,
+    ),
+}  # fmt: skip
 
 
 class LiteLLMGateway:
@@ -29,83 +53,75 @@ class LiteLLMGateway:
     settle = timedelta(minutes=2)  # its caches may show the old value for a minute per replica
 
     def __init__(self, base_url: str, *, admin_key: str, changed_by: str) -> None:
-        self._base_url = base_url.rstrip("/") + "/"
-        self._session = requests.Session()
-        self._session.trust_env = False  # no proxy, no netrc: the key goes to this host only
-        self._session.headers.update(
-            {"Authorization": f"Bearer {admin_key}", "litellm-changed-by": changed_by}
-        )
+        headers = {"Authorization": f"Bearer {admin_key}", "litellm-changed-by": changed_by}
+        self._api = ManagementApi(base_url, headers=headers)
 
     def __repr__(self) -> str:
         return "LiteLLMGateway(...)"
 
     def close(self) -> None:
         """Ends the connections."""
-        self._session.close()
+        self._api.close()
 
-    def read(self, key_ref: str) -> KeyState:
-        """The key now."""
-        answer = self._call("GET", "key/info", params={"key": key_ref})
-        info = answer.get("info")
-        if not isinstance(info, dict):
-            raise GatewayUnavailable("GET key/info: an answer without info")
-        metadata = info.get("metadata")
-        metadata = metadata if isinstance(metadata, dict) else {}
+    def keeps_mark(self, target: str) -> bool:
+        """True but for customers."""
+        return _split(target)[0].has_metadata
+
+    def read(self, target: str) -> KeyState:
+        """The target now."""
+        kind, name = _split(target)
+        answer = self._api.call("GET", f"{kind.path}/info", params={kind.asked_by: name})
+        found = answer.get(kind.shown_in) if kind.shown_in else answer
+        if not isinstance(found, dict):
+            raise GatewayUnavailable(f"GET {kind.path}/info: an answer without {kind.shown_in}")
+        metadata = found.get("metadata")
+        metadata = metadata if kind.has_metadata and isinstance(metadata, dict) else {}
+        settings = {setting: found.get(setting) for setting in kind.settings}
+        if "blocked" in settings:
+            settings["blocked"] = bool(settings["blocked"])
+        spend = found.get("spend")
         return KeyState(
-            blocked=bool(info.get("blocked")),
-            generation=_generation(metadata),
-            settings={name: info.get(name) for name in _UNDOABLE},
+            settings=settings,
+            mark=_generation(metadata),
+            spend_usd=None if spend is None else Decimal(str(spend)),
             metadata=metadata,
         )
 
-    def block(self, key_ref: str, *, generation: int, current: KeyState) -> None:
-        """The key blocked and marked as ours."""
-        marked = {**current.metadata, "managed_by": MANAGED_BY, "generation": generation}
-        self._update(key_ref, blocked=True, metadata=marked)
+    def settings_for(self, target: str, wanted: Wanted, *, current: KeyState) -> Settings | None:
+        """A block, or one of the limits that the proxy itself holds against its own count."""
+        kind, _ = _split(target)
+        if wanted.kind == "block":
+            return kind.block
+        if wanted.kind == "zero_budget":
+            return {"max_budget": 0}
+        if wanted.kind == "rate_limit":
+            has_rate = "rpm_limit" in kind.settings and wanted.requests_per_minute is not None
+            return {"rpm_limit": wanted.requests_per_minute} if has_rate else None
+        cap = cap_usd(wanted, counted_usd=current.spend_usd)
+        return None if cap is None else {"max_budget": cap}
 
-    def restore(self, key_ref: str, *, previous: Mapping[str, Any], current: KeyState) -> None:
-        """The key as blocked or open as it was, our mark taken off."""
-        kept = {
-            name: value
-            for name, value in current.metadata.items()
-            if name not in ("managed_by", "generation")
-        }
-        self._update(key_ref, blocked=bool(previous.get("blocked", False)), metadata=kept)
+    def write(
+        self, target: str, settings: Settings, *, mark: int | None, current: KeyState
+    ) -> KeyState | None:
+        """These settings set, our mark put on or taken off."""
+        kind, name = _split(target)
+        body: dict[str, Any] = {kind.id_field: name, **settings}
+        if kind.has_metadata:
+            # LiteLLM replaces metadata whole, so what was just read goes back with it.
+            kept = {
+                field: value
+                for field, value in current.metadata.items()
+                if field not in ("managed_by", "generation")
+            }
+            ours = {} if mark is None else {"managed_by": MANAGED_BY, "generation": mark}
+            body["metadata"] = {**kept, **ours}
+        self._api.call("POST", f"{kind.path}/update", json=body)
+        return None
 
-    def _update(self, key_ref: str, *, blocked: bool, metadata: Mapping[str, Any]) -> None:
-        # LiteLLM replaces metadata whole, so what was just read goes back with it.
-        self._call(
-            "POST",
-            "key/update",
-            json={"key": key_ref, "blocked": blocked, "metadata": dict(metadata)},
-        )
 
-    def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        what = f"{method} {path}"  # no host, no query, no header: safe in any log
-        try:
-            response = self._session.request(
-                method,
-                urljoin(self._base_url, path),
-                timeout=_TIMEOUT,
-                allow_redirects=False,
-                **arguments,
-            )
-        except requests.RequestException as error:
-            raise GatewayUnavailable(f"{what}: {type(error).__name__}") from None
-        status = response.status_code
-        if status in (401, 403):
-            raise GatewayRefused(f"{what}: {status}")
-        if status == 404:
-            raise KeyGone(f"{what}: 404")
-        if status != 200:
-            raise GatewayUnavailable(f"{what}: {status}")
-        try:
-            answer = response.json()
-        except ValueError:
-            raise GatewayUnavailable(f"{what}: not JSON") from None
-        if not isinstance(answer, dict):
-            raise GatewayUnavailable(f"{what}: not an object")
-        return answer
+def _split(target: str) -> tuple[_Kind, str]:
+    kind, colon, name = target.partition(":")
+    return (_KINDS[kind], name) if colon and kind in _KINDS else (_KINDS["key"], target)
 
 
 def _generation(metadata: Mapping[str, Any]) -> int | None:

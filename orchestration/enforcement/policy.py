@@ -4,28 +4,39 @@ The three-way compare: what ought to be (desired), what we wrote last (applied),
 shows (observed). A difference between the last two that we did not make is a person's, and stays.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from orchestration.enforcement.gateway import fingerprint
+from orchestration.enforcement.gateway import (
+    Kind,
+    Settings,
+    are_set,
+    fingerprint,
+    is_as_tight,
+)
 
-Want = Literal["block", "open"]
-Verb = Literal["block", "unblock"]
+Want = Kind | Literal["open"]
+Verb = Kind | Literal["release"]
 Phase = Literal["noop", "intent", "applied", "verified", "held", "override", "gone"]
-Step = Literal[
-    "none",  # nothing to do, nothing to record
-    "block",
-    "unblock",
-    "adopt",  # our write is in place, only its record is missing
-    "foreign",  # somebody else's block: recorded, never undone
-    "override",  # a person undid ours: respected
-    "hold",  # the data are not trusted: no new block
-    "wait",  # written, not visible yet
-    "settle",  # open already: recorded as done
-    "gone",
-    "unknown",
-]
+Step = (
+    Verb
+    | Literal[
+        "none",  # nothing to do, nothing to record
+        "adopt",  # our write is in place, only its record is missing
+        "foreign",  # somebody else's limit: recorded, never undone
+        "override",  # a person undid ours: respected
+        "hold",  # the data are not trusted, or a person has to approve: no new limit
+        "wait",  # written, not visible yet
+        "settle",  # open already: recorded as done
+        "gone",
+        "unable",  # this gateway has no such limit: the alert is all
+        "unknown",
+    ]
+)
+_NO_WRITE = frozenset(
+    ("none", "adopt", "foreign", "override", "hold", "wait", "settle", "gone", "unable", "unknown")
+)
 
 
 @dataclass(frozen=True)
@@ -39,11 +50,12 @@ class Desired:
 
 @dataclass(frozen=True)
 class Applied:
-    """What we did last."""
+    """What we did last, and the settings it left."""
 
     verb: Verb
     generation: int
     phase: Phase
+    wrote: Settings
     wrote_fingerprint: str | None
     at: datetime
 
@@ -53,13 +65,8 @@ class Observed:
     """What the gateway shows; `unread` where it could not or may not be asked."""
 
     status: Literal["found", "gone", "unread"]
-    blocked: bool
-    generation: int | None
-
-    @property
-    def fingerprint(self) -> str:
-        """The digest of what is shown."""
-        return fingerprint(blocked=self.blocked, generation=self.generation)
+    settings: Settings = field(default_factory=dict)
+    mark: int | str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,14 +79,14 @@ class Plan:
     @property
     def is_write(self) -> bool:
         """True if the step changes something at the gateway."""
-        return self.step in ("block", "unblock")
+        return self.step not in _NO_WRITE
 
 
 def needs_reading(desired: Desired, applied: Applied | None) -> bool:
     """False where whatever the gateway shows, there is nothing to do."""
-    if desired.want == "block":
+    if desired.want != "open":
         return applied is None or applied.phase != "gone"
-    return applied is not None and _is_unreleased(applied)
+    return applied is not None and is_unreleased(applied)
 
 
 def plan(
@@ -87,81 +94,88 @@ def plan(
     *,
     applied: Applied | None,
     observed: Observed,
+    settings: Settings | None,
     override_stands: bool,
     settle: timedelta | None,
     now: datetime,
 ) -> Plan:
-    """The one step that brings the key nearer to what ought to be, without undoing a person."""
+    """The one step that brings the key nearer to what ought to be, without undoing a person.
+
+    `settings` is what the want is at this gateway; None where it has no such limit, or was not
+    asked.
+    """
     if observed.status == "gone":
         done = applied is not None and applied.phase == "gone"
         return Plan("none" if done else "gone", "the gateway does not know this key")
     if desired.want == "open":
         return _plan_open(applied, observed, settle)
-    return _plan_block(
-        desired, applied, observed, override_stands=override_stands, settle=settle, now=now
-    )
-
-
-def _plan_open(applied: Applied | None, observed: Observed, settle: timedelta | None) -> Plan:
-    if applied is None or not _is_unreleased(applied):
-        return Plan("none", "nothing of ours to release")
+    unreleased = applied if applied is not None and is_unreleased(applied) else None
     if observed.status == "unread":
-        return Plan("unblock", "the limit no longer applies")
-    is_asked = settle is None and applied.phase in ("intent", "applied")
-    if is_asked and applied.verb == "block" and not observed.blocked:
-        return Plan("unblock", "asked for and not confirmed: it is taken back")
-    if settle is None and (applied.verb, applied.phase) == ("unblock", "applied"):
-        step = "wait" if observed.blocked else "settle"
-        return Plan(step, "the release is asked for")
-    if not observed.blocked:
-        return Plan("settle", "open already")
-    if _is_ours(applied, observed):
-        return Plan("unblock", "the limit no longer applies and the block is ours")
-    return Plan("foreign", "blocked, but not as we left it: a person decides")
-
-
-def _plan_block(
-    desired: Desired,
-    applied: Applied | None,
-    observed: Observed,
-    *,
-    override_stands: bool,
-    settle: timedelta | None,
-    now: datetime,
-) -> Plan:
-    unreleased = applied if applied is not None and _is_unreleased(applied) else None
-    if observed.status == "unread" and unreleased is not None:
-        return Plan("none", "limited by us; the gateway is not configured here")
-    if observed.status == "found" and observed.blocked:
-        if override_stands and _is_ours(unreleased, observed):
-            return Plan("unblock", "a person's override")
-        return _plan_blocked(desired, applied, observed, unreleased)
-    if override_stands:
-        return Plan("none", "a person's override stands")
-    if observed.status == "found" and applied is not None:
+        if unreleased is not None:
+            return Plan("none", "limited by us; the gateway is not configured here")
+        return _plan_new(desired, override_stands=override_stands)
+    if unreleased is not None and is_ours(unreleased, observed):
+        return _plan_ours(desired, unreleased, settings, override_stands=override_stands)
+    if settings is None:
+        return Plan("unable", f"this gateway has no {desired.want} for it")
+    if is_as_tight(observed.settings, settings):
+        return _plan_foreign(desired, applied, unreleased)
+    if not override_stands and applied is not None:
         undone = _was_undone(desired, applied, observed, settle=settle, now=now)
         if undone is not None:
             return undone
+    return _plan_new(desired, override_stands=override_stands)
+
+
+def _plan_open(applied: Applied | None, observed: Observed, settle: timedelta | None) -> Plan:
+    if applied is None or not is_unreleased(applied):
+        return Plan("none", "nothing of ours to release")
+    if observed.status == "unread":
+        return Plan("release", "the limit no longer applies")
+    is_in_place = are_set(observed.settings, applied.wrote)
+    is_asked = settle is None and applied.phase in ("intent", "applied")
+    if is_asked and applied.verb != "release" and not is_in_place:
+        return Plan("release", "asked for and not confirmed: it is taken back")
+    if settle is None and (applied.verb, applied.phase) == ("release", "applied"):
+        return Plan("wait" if is_in_place else "settle", "the release is asked for")
+    if not is_in_place:
+        return Plan("settle", "open already")
+    if is_ours(applied, observed):
+        return Plan("release", "the limit no longer applies and it is ours")
+    return Plan("foreign", "limited, but not as we left it: a person decides")
+
+
+def _plan_new(desired: Desired, *, override_stands: bool) -> Plan:
+    if override_stands:
+        return Plan("none", "a person's override stands")
     if desired.held_reason is not None:
         return Plan("hold", desired.held_reason)
-    return Plan("block", "the budget is critical")
+    return Plan(_verb(desired), "a budget asks for it")
 
 
-def _plan_blocked(
-    desired: Desired, applied: Applied | None, observed: Observed, unreleased: Applied | None
+def _plan_ours(
+    desired: Desired, ours: Applied, settings: Settings | None, *, override_stands: bool
 ) -> Plan:
-    if unreleased is not None and _is_ours(unreleased, observed):
-        is_recorded = (
-            unreleased.verb == "block"
-            and unreleased.phase == "verified"
-            and unreleased.generation == desired.generation
-        )
-        return Plan("none" if is_recorded else "adopt", "blocked by us")
+    if override_stands:
+        return Plan("release", "a person's override")
+    if settings is not None and not are_set(ours.wrote, settings):
+        if desired.held_reason is not None:
+            return Plan("none", "limited by us; another limit waits")
+        return Plan(_verb(desired), "the limit is another now")
+    is_recorded = (
+        ours.verb != "release"
+        and ours.phase == "verified"
+        and ours.generation == desired.generation
+    )
+    return Plan("none" if is_recorded else "adopt", "limited by us")
+
+
+def _plan_foreign(desired: Desired, applied: Applied | None, unreleased: Applied | None) -> Plan:
     if applied is not None and _is_foreign(applied, desired):
-        return Plan("none", "blocked by somebody else")
+        return Plan("none", "limited by somebody else")
     if unreleased is not None and unreleased.phase == "intent":
-        return Plan("foreign", "blocked without our mark after an interrupted write: not ours")
-    return Plan("foreign", "blocked by somebody else")
+        return Plan("foreign", "limited without our mark after an interrupted write: not ours")
+    return Plan("foreign", "limited by somebody else")
 
 
 def _was_undone(
@@ -172,32 +186,42 @@ def _was_undone(
     settle: timedelta | None,
     now: datetime,
 ) -> Plan | None:
-    """A key found open after we (or, on record, somebody else) had it blocked."""
-    if applied.verb != "block":
+    """A key found open after we (or, on record, somebody else) had it limited."""
+    if applied.verb == "release":
         return None
     if applied.phase == "verified":
-        return Plan("override", "a person opened a key that we had blocked")
+        return Plan("override", "a person opened a key that we had limited")
     if _is_foreign(applied, desired):
-        return Plan("override", "a person opened a key that somebody else had blocked")
-    if applied.phase in ("intent", "applied") and observed.generation == applied.generation:
+        return Plan("override", "a person opened a key that somebody else had limited")
+    # A cap is written again under one mark: an older one of ours may be what is there.
+    is_marked = observed.mark == applied.generation and applied.verb != "cap_to_remaining"
+    if applied.phase in ("intent", "applied") and is_marked:
         return Plan("override", "our mark is there but the key is open: a person opened it")
     if applied.phase == "applied" and (settle is None or now - applied.at < settle):
         return Plan("wait", "written; the gateway does not show it yet")
     return None
 
 
+def _verb(desired: Desired) -> Kind:
+    if desired.want == "open":
+        raise ValueError("an open key has no limit to set")
+    return desired.want
+
+
 def _is_foreign(applied: Applied, desired: Desired) -> bool:
-    """True if somebody else's block was found under this very want."""
-    is_block = applied.verb == "block" and applied.phase == "noop"
-    return is_block and applied.generation == desired.generation
+    """True if somebody else's limit was found under this very want."""
+    is_limit = applied.verb != "release" and applied.phase == "noop"
+    return is_limit and applied.generation == desired.generation
 
 
-def _is_ours(applied: Applied | None, observed: Observed) -> bool:
-    return applied is not None and applied.wrote_fingerprint == observed.fingerprint
+def is_ours(applied: Applied, observed: Observed) -> bool:
+    """True if the key is as we left it, our mark included."""
+    seen = {name: observed.settings.get(name) for name in applied.wrote}
+    return applied.wrote_fingerprint == fingerprint(seen, mark=observed.mark)
 
 
-def _is_unreleased(applied: Applied) -> bool:
-    """True while a block of ours may be in place."""
+def is_unreleased(applied: Applied) -> bool:
+    """True while a limit of ours may be in place."""
     if applied.phase not in ("intent", "applied", "verified"):
         return False
-    return applied.verb == "block" or applied.phase != "verified"
+    return applied.verb != "release" or applied.phase != "verified"

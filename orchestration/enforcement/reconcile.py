@@ -9,19 +9,33 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import cast
 
 from sqlalchemy import Engine
 
 from orchestration.enforcement import acting
-from orchestration.enforcement.acting import Respected, Turn, TurnLost
+from orchestration.enforcement.acting import Respected, TurnLost
+from orchestration.enforcement.caps import settled_cap
 from orchestration.enforcement.gateway import (
     Gateway,
     GatewayRefused,
     GatewayUnavailable,
     KeyGone,
     KeyState,
+    Settings,
+    never_looser,
 )
-from orchestration.enforcement.policy import Observed, Phase, Plan, Verb, needs_reading, plan
+from orchestration.enforcement.policy import (
+    Observed,
+    Phase,
+    Plan,
+    Verb,
+    is_ours,
+    is_unreleased,
+    needs_reading,
+    plan,
+)
+from orchestration.enforcement.telling import Turn
 from orchestration.ops import lease, reconciler
 from orchestration.ops.lease import holder_name
 from orchestration.ops.people import armed_gateways
@@ -91,7 +105,7 @@ def reconcile(
 
 def _reconcile_gateway(turn: Turn, gateway: Gateway | None, rules: Rules) -> list[Action]:
     with reading(turn.engine) as connection:
-        limits = reconciler.limits_of(connection, turn.name)
+        limits = reconciler.limits_of(connection, turn.name, now=turn.now())
         is_armed = turn.name in armed_gateways(connection)
     actions: list[Action] = []
     unavailable = 0
@@ -122,10 +136,12 @@ def _reconcile_key(
     turn: Turn, limit: Limit, gateway: Gateway | None, *, is_armed: bool, rules: Rules
 ) -> Action | None:
     seen, observed = _observe(gateway, limit)
+    settings = _settings(limit, gateway, seen, observed)
     todo = plan(
         limit.desired,
         applied=limit.applied,
         observed=observed,
+        settings=settings,
         override_stands=_override_stands(limit, now=turn.now(), rules=rules),
         settle=gateway.settle if gateway else None,
         now=turn.now(),
@@ -134,7 +150,7 @@ def _reconcile_key(
         return None
     if not todo.is_write:
         return _find(turn, limit, todo, seen, is_armed=is_armed, rules=rules)
-    verb: Verb = "block" if todo.step == "block" else "unblock"
+    verb = cast("Verb", todo.step)
     if not is_armed or gateway is None or seen is None:
         why = todo.why if gateway is not None else f"{todo.why}; no client for this gateway"
         acting.record(
@@ -152,8 +168,30 @@ def _reconcile_key(
             result="planned",
         )
         return _action(turn, limit, todo.step, "planned", why, dry_run=True)
-    result, _ = acting.act(turn, limit, verb=verb, gateway=gateway, before=seen, why=todo.why)
+    if verb == "release":
+        write = acting.releasing(limit)
+    else:
+        write = acting.limiting(limit, verb, settings or {}, before=seen)
+    result, _ = acting.act(turn, limit, write, gateway=gateway, before=seen, why=todo.why)
     return _action(turn, limit, todo.step, result, todo.why, dry_run=False)
+
+
+def _settings(
+    limit: Limit, gateway: Gateway | None, seen: KeyState | None, observed: Observed
+) -> Settings | None:
+    """What the want is at this gateway, never looser than what stood there before us."""
+    wanted = limit.wanted
+    if gateway is None or seen is None or wanted is None:
+        return None
+    found = gateway.settings_for(limit.key_ref, wanted, current=seen)
+    applied = limit.applied
+    if found is None or applied is None or not is_unreleased(applied):
+        return found
+    if not is_ours(applied, observed):
+        return found
+    found = never_looser(found, limit.previous or {})
+    is_same = applied.verb == wanted.kind and applied.generation == limit.desired.generation
+    return settled_cap(found, applied.wrote, wanted=wanted) if is_same else found
 
 
 def _find(
@@ -162,7 +200,7 @@ def _find(
     """A finding that needs no write, recorded; in a dry run only where it is about our own act."""
     is_about_ours = limit.applied is not None
     applied = limit.applied
-    verb: Verb = "block" if limit.desired.want == "block" else "unblock"
+    verb: Verb = "release" if limit.desired.want == "open" else limit.desired.want
     phases: dict[str, Phase] = {
         "adopt": "verified",
         "settle": "verified",
@@ -174,9 +212,9 @@ def _find(
     told: str | None = None
     respected: Respected | None = None
     if todo.step == "adopt" and applied is not None and applied.phase != "verified":
-        told = "block"
-    if todo.step == "settle" and applied is not None and applied.verb == "unblock":
-        told = "unblock"
+        told = verb
+    if todo.step == "settle" and applied is not None and applied.verb == "release":
+        told = "release"
     if todo.step == "override" and phase is not None:
         told = "override"
         marks = {why["budget_id"]: why["used"] for why in limit.reasons if why.get("used")}
@@ -218,12 +256,12 @@ def _override_stands(limit: Limit, *, now: datetime, rules: Rules) -> bool:
 
 def _observe(gateway: Gateway | None, limit: Limit) -> tuple[KeyState | None, Observed]:
     if gateway is None:
-        return None, Observed("unread", blocked=False, generation=None)
+        return None, Observed("unread")
     try:
         seen = gateway.read(limit.key_ref)
     except KeyGone:
-        return None, Observed("gone", blocked=False, generation=None)
-    return seen, Observed("found", blocked=seen.blocked, generation=seen.generation)
+        return None, Observed("gone")
+    return seen, Observed("found", settings=seen.settings, mark=seen.mark)
 
 
 def _failure(turn: Turn, limit: Limit, result: str, why: str) -> Action:

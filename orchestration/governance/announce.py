@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from orchestration.governance.alerts import Level, Move
+from orchestration.governance.approvals import Asked
 from orchestration.governance.bodies import (
     context_of,
     digest_body,
@@ -141,6 +142,40 @@ def announce_held(
             connection,
             subject_kind="limit",
             subject_id=f"held|{row.budget_id}|{row.period_start_at:%Y-%m-%dT%H:%M:%SZ}",
+            event_type="limit.held",
+            endpoint_ids=[target.id for target in targets],
+            body=single_body("limit.held", timestamp=reading.as_of, data=data),
+            created_at=reading.as_of,
+        )
+    return messages
+
+
+def announce_asked(
+    connection: Connection,
+    asked: Sequence[Asked],
+    *,
+    reading: Reading,
+    endpoints: Mapping[str, Endpoint],
+) -> int:
+    """How many messages ask for an approval: one an approval and endpoint."""
+    messages = 0
+    for each in asked:
+        reasons = [reason for want in each.wants for reason in want.reasons]
+        lineage = tuple(dict.fromkeys(name for reason in reasons for name in reason["lineage"]))
+        targets = subscribed(endpoints, event_type="limit.held", entities=lineage)
+        data = {
+            "approval": each.approval_id,
+            "gateway": each.gateway,
+            "why": each.why,
+            "budgets": sorted({reason["budget_id"] for reason in reasons})[:50],
+            "keys": sorted({str(reason["key_alias"]) for reason in reasons})[:50],
+            "keys_count": len(each.wants),
+            "approve_with": f"meterhouse ops approve {each.approval_id}",
+        }
+        messages += enqueue(
+            connection,
+            subject_kind="limit",
+            subject_id=f"approval|{each.approval_id}|{len(each.wants)}|{reading.snapshot_id}",
             event_type="limit.held",
             endpoint_ids=[target.id for target in targets],
             body=single_body("limit.held", timestamp=reading.as_of, data=data),

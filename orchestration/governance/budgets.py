@@ -3,9 +3,11 @@
 The published copy only: never the file that a run is writing.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Self
 
 import duckdb
 
@@ -63,6 +65,24 @@ class KeyOfBudget:
     raw_key_alias: str | None
     own_usage_ratio: float | None
 
+    @property
+    def target_kind(self) -> str:
+        """key, team or user."""
+        kind = self.raw_key_hash.partition(":")[0]
+        return kind if kind in ("team", "user") else "key"
+
+
+@dataclass(frozen=True)
+class LimitReading:
+    """What limits need to know of a budget in a period beside where it stands."""
+
+    budget_id: str
+    period_start_at: datetime
+    requests_per_minute: int | None = None  # of a rate_limit
+    headroom: Decimal = Decimal(0)  # use that is likely made and not yet read
+    moved_use: Decimal = Decimal(0)  # use that prices, config or attribution added in this period
+    moved_by: str | None = None  # which of them added most
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
@@ -74,6 +94,16 @@ class Reading:
     held_reason: str | None
     budgets: tuple[BudgetReading, ...]
     keys: tuple[KeyOfBudget, ...]
+    limits: Mapping[tuple[str, datetime], LimitReading] = field(default_factory=dict)
+
+    def limiting(self, targets: Mapping[str, Collection[str]]) -> Self:
+        """The same with those targets alone that each gateway limits; by itself, keys."""
+        kept = (
+            each
+            for each in self.keys
+            if each.target_kind in targets.get(each.source_instance, ("key",))
+        )
+        return replace(self, keys=tuple(kept))
 
 
 def read_budgets(con: duckdb.DuckDBPyConnection) -> Reading:
@@ -84,6 +114,7 @@ def read_budgets(con: duckdb.DuckDBPyConnection) -> Reading:
     snapshot = max(published, key=lambda row: row["snapshot_id"])
     budgets = _rows(con, "budgets.fct_budget_status", tuple(BudgetReading.__annotations__))
     keys = _rows(con, "budgets.fct_budget_keys", tuple(KeyOfBudget.__annotations__))
+    limits = _rows(con, "budgets.fct_budget_limits", tuple(LimitReading.__annotations__))
     return Reading(
         snapshot_id=snapshot["snapshot_id"],
         as_of=snapshot["as_of"],
@@ -101,6 +132,10 @@ def read_budgets(con: duckdb.DuckDBPyConnection) -> Reading:
                 key=lambda row: (row.source_instance, row.raw_key_hash, row.budget_id),
             )
         ),
+        limits={
+            (each.budget_id, each.period_start_at): each
+            for each in (LimitReading(**row) for row in limits)
+        },
     )
 
 

@@ -1,22 +1,27 @@
 """One snapshot of the facts turned into transitions, messages and wanted limits, all or nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
 
 from sqlalchemy import Connection, Engine
 
 from ingestion.checkpoints import checkpoint
 from orchestration.governance import alerts
-from orchestration.governance.announce import Announced, announce, announce_held
+from orchestration.governance.announce import (
+    Announced,
+    announce,
+    announce_asked,
+    announce_held,
+)
+from orchestration.governance.approvals import ask_approvals
 from orchestration.governance.budgets import Reading
 from orchestration.governance.endpoints import active_endpoints
-from orchestration.governance.limits import Standing, wanted_limits
+from orchestration.governance.limits import wanted_limits
 from orchestration.governance.reminders import remind
-from orchestration.governance.subjects import Subject, budget_alert_id, budget_subject
+from orchestration.governance.standings import Moved, key_counts, standings_of
+from orchestration.governance.subjects import Subject, budget_subject, thresholds_in
 from orchestration.ops import evaluator
 from orchestration.ops.evaluator import StoredState
 from orchestration.ops.store import writing
@@ -44,21 +49,9 @@ class Evaluation:
     transitions: tuple[Announced, ...] = ()
     messages: int = 0
     wants: tuple[WantChange, ...] = ()
-    held: tuple[str, ...] = ()  # budgets whose blocks wait for trusted data
+    held: tuple[str, ...] = ()  # budgets whose limits wait for trusted data
+    approvals: tuple[str, ...] = ()  # that a person was asked for
     data_errors: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Moved:
-    """One alert in one period after the evaluation, with what changed."""
-
-    before: StoredState | None
-    after: StoredState
-    moves: tuple[alerts.Move, ...]
-
-    @property
-    def place(self) -> tuple[str, datetime]:
-        return self.after.alert_id, self.after.period_start
 
 
 def evaluate(
@@ -66,11 +59,12 @@ def evaluate(
     *,
     reading: Reading,
     others: Mapping[str, Sequence[Subject]] = MappingProxyType({}),
+    exempt: Collection[str] = (),
 ) -> Evaluation:
     """The evaluation of a snapshot, committed whole; an older or equal snapshot changes nothing.
 
     `others` are the subjects besides budgets, by kind. Alerts of a kind that is not there stay as
-    they are; one that is missing from its kind is gone.
+    they are; one that is missing from its kind is gone. `exempt` are keys that are never limited.
     """
     subjects = {"budget": [budget_subject(row) for row in reading.budgets], **others}
     _refuse_repeats(subjects)
@@ -85,20 +79,23 @@ def evaluate(
         )
         if not is_newer:
             return Evaluation(reading.snapshot_id, reading.as_of, is_ignored=True)
-        result = _evaluate(connection, reading, subjects)
+        result = _evaluate(connection, reading, subjects, exempt)
         checkpoint("evaluate.before_commit")
     checkpoint("evaluate.after_commit")
     return result
 
 
 def _evaluate(
-    connection: Connection, reading: Reading, subjects: Mapping[str, Sequence[Subject]]
+    connection: Connection,
+    reading: Reading,
+    subjects: Mapping[str, Sequence[Subject]],
+    exempt: Collection[str],
 ) -> Evaluation:
     first = evaluator.first_evaluated(connection)
     closed = evaluator.closed_periods(connection)
     stored = evaluator.stored_states(connection)
     seen = [subject for kind in subjects.values() for subject in kind]
-    moved: list[_Moved] = []
+    moved: list[Moved] = []
     for subject in seen:
         before = stored.pop(subject.place, None)
         moved.append(_observe(subject, before, reading, first.get(subject.alert_id), closed))
@@ -131,9 +128,15 @@ def _evaluate(
         reading=reading,
         endpoints=endpoints,
     )
-    standings = _standings(moved, reading)
+    standings = standings_of(moved, reading, known=first)
     wants_before = evaluator.stored_wants(connection)
-    wants, held = wanted_limits(reading, standings=standings, before=wants_before)
+    wants, held = wanted_limits(reading, standings=standings, before=wants_before, exempt=exempt)
+    wants, asked = ask_approvals(
+        wants,
+        before=wants_before,
+        key_counts=key_counts(reading),
+        snapshot_id=reading.snapshot_id,
+    )
     changes: list[WantChange] = []
     for want in wants:
         place = (want.gateway, want.key_ref)
@@ -151,6 +154,7 @@ def _evaluate(
                 )
             )
     messages += announce_held(connection, held, reading=reading, endpoints=endpoints)
+    messages += announce_asked(connection, asked, reading=reading, endpoints=endpoints)
     return Evaluation(
         snapshot_id=reading.snapshot_id,
         as_of=reading.as_of,
@@ -159,6 +163,7 @@ def _evaluate(
         messages=messages,
         wants=tuple(changes),
         held=tuple(each.standing.row.budget_id for each in held),
+        approvals=tuple(each.approval_id for each in asked),
         data_errors=tuple(
             f"{subject.alert_id}: the amount is {subject.value}"
             for subject in seen
@@ -173,7 +178,7 @@ def _observe(
     reading: Reading,
     first_evaluated_at: datetime | None,
     closed: frozenset[str],
-) -> _Moved:
+) -> Moved:
     seen = alerts.Observation(
         value=subject.value,
         thresholds=subject.thresholds,
@@ -199,50 +204,29 @@ def _observe(
         version=subject.version,
         context={**subject.context, "recipients": subject.recipients},
     )
-    return _Moved(before, after, moves)
+    return Moved(before, after, moves)
 
 
 def _unseen(
     stored: Mapping[tuple[str, datetime], StoredState],
     subjects: Mapping[str, Sequence[Subject]],
     reading: Reading,
-) -> list[_Moved]:
+) -> list[Moved]:
     """What follows for states that the snapshot does not mention: periods over, alerts gone."""
     alive = {subject.alert_id for kind in subjects.values() for subject in kind}
-    moved: list[_Moved] = []
+    moved: list[Moved] = []
     for before in stored.values():
         if before.state.rolled or alerts.kind_of(before.alert_id) not in subjects:
             continue
-        thresholds = _thresholds_in(before.context)
+        thresholds = thresholds_in(before.context)
         if before.period_end <= reading.as_of:
             state, moves = alerts.roll_period(before.state, thresholds)
         elif before.alert_id not in alive and reading.checks_ok:
             state, moves = alerts.resolve_deleted(before.state, thresholds)
         else:
             continue
-        moved.append(_Moved(before, replace(before, state=state), moves))
+        moved.append(Moved(before, replace(before, state=state), moves))
     return moved
-
-
-def _standings(moved: list[_Moved], reading: Reading) -> list[Standing]:
-    after = {(each.after.alert_id, each.after.period_start): each.after for each in moved}
-    standings: list[Standing] = []
-    for row in reading.budgets:
-        stored = after[budget_alert_id(row), row.period_start_at]
-        if not row.is_current or row.is_paused or stored.state.rolled:
-            continue  # late usage never acts at a gateway
-        seq = stored.state.seq
-        standings.append(
-            Standing(
-                row=row,
-                level=stored.state.level,
-                has_amount=not alerts.is_data_error(row.used),
-                transition_id=evaluator.transition_id(stored.alert_id, stored.period_start, seq)
-                if seq
-                else None,
-            )
-        )
-    return standings
 
 
 def _refuse_repeats(subjects: Mapping[str, Sequence[Subject]]) -> None:
@@ -250,16 +234,3 @@ def _refuse_repeats(subjects: Mapping[str, Sequence[Subject]]) -> None:
     if len(places) != len(set(places)):
         repeated = sorted({place[0] for place in places if places.count(place) > 1})
         raise ValueError(f"the marts have two rows for one alert and period: {repeated}")
-
-
-def _thresholds_in(context: Mapping[str, Any]) -> alerts.Thresholds:
-    stated = {
-        level: None if text is None else Decimal(text)
-        for level, text in context["thresholds"].items()
-    }
-    return alerts.Thresholds(
-        info=stated["info"],
-        warning=stated["warning"],
-        critical=stated["critical"],
-        condition=context.get("condition", "above"),
-    )

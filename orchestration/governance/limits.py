@@ -1,18 +1,23 @@
-"""Which keys ought to be blocked, from where the budgets stand: pure.
+"""Which keys ought to be limited and how, from where the budgets stand: pure.
 
 Level-triggered: asked anew at each snapshot, so that a recovery, a new period, a raised or a
-deleted budget needs no rule of its own. A want changes its generation only when it changes.
+deleted budget needs no rule of its own. A want changes its generation only when it is another:
+another kind, another rate, the cap of another budget, version or period.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from orchestration.governance.alerts import Level
 from orchestration.governance.bodies import iso, money
-from orchestration.governance.budgets import BudgetReading, KeyOfBudget, Reading
+from orchestration.governance.budgets import BudgetReading, KeyOfBudget, LimitReading, Reading
 from orchestration.ops.evaluator import StoredWant
+
+# The first that is asked for is the one that is set.
+STRENGTH = ("block", "zero_budget", "cap_to_remaining", "rate_limit")
 
 
 @dataclass(frozen=True)
@@ -23,11 +28,12 @@ class Standing:
     level: Level
     has_amount: bool  # False: a data error, the level is the last one known
     transition_id: str | None  # the transition that brought it here
+    is_edited: bool  # new, or changed since the last snapshot so that this use reaches it
 
 
 @dataclass(frozen=True)
 class Held:
-    """A block that is not asked for because the data behind it are not trusted."""
+    """A limit that is not asked for because the data behind it are not trusted."""
 
     standing: Standing
     reason: str
@@ -39,12 +45,17 @@ def wanted_limits(
     *,
     standings: Sequence[Standing],
     before: Mapping[tuple[str, str], StoredWant],
+    exempt: Collection[str] = (),
 ) -> tuple[list[StoredWant], list[Held]]:
-    """The wants that follow (changed or refreshed) and the blocks that are held back."""
+    """The wants that follow (changed or refreshed) and the limits that are held back.
+
+    `exempt` are key hashes and aliases that are never limited.
+    """
     current = {each.row.budget_id: each for each in standings}
     keys: dict[str, list[KeyOfBudget]] = {}
     for key in reading.keys:
-        keys.setdefault(key.budget_id, []).append(key)
+        if not {key.raw_key_hash, key.raw_key_alias} & set(exempt):
+            keys.setdefault(key.budget_id, []).append(key)
     asked: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     held: list[Held] = []
     for place, want in before.items():
@@ -54,18 +65,20 @@ def wanted_limits(
             if any((each.source_instance, each.raw_key_hash) == place for each in members)
         }
         kept = [_kept(reason, reading, current, listed) for reason in want.reasons]
-        if want.want == "block" and any(kept):
+        names = {place[1], *(reason.get("key_alias") for reason in want.reasons)}
+        if want.want != "open" and any(kept) and not names & set(exempt):
             asked[place] = [reason for reason in kept if reason is not None]
     for standing in standings:
         row = standing.row
-        if not _acts(standing):
+        if not _acts(standing, reading):
             continue
         hold = _hold(standing, reading)
         fresh: list[str] = []
         for key in keys.get(row.budget_id, []):
-            reasons = asked.setdefault((key.source_instance, key.raw_key_hash), [])
+            place = (key.source_instance, key.raw_key_hash)
+            reasons = asked.setdefault(place, [])
             if hold is None:
-                reasons.append(_reason(standing, key))
+                reasons.append(_reason(standing, key, reading, before.get(place)))
             elif all(reason["budget_id"] != row.budget_id for reason in reasons):
                 fresh.append(key.raw_key_alias or "a key without an alias")
         if hold is not None and fresh:
@@ -86,7 +99,7 @@ def _kept(
 ) -> Mapping[str, Any] | None:
     """A reason that stays although the snapshot does not give it anew.
 
-    Held data neither block nor release. A key that is blocked has no use, and so drops out of the
+    Held data neither limit nor release. A key that is blocked has no use, and so drops out of the
     budget's recent keys: while the budget stays critical that is no reason to open it. What a
     person did (another version of the budget) and what the clock did (another period) do release.
     """
@@ -102,15 +115,28 @@ def _kept(
         return None
     if hold is not None:
         return {**reason, "held_reason": hold}
-    if row.budget_id in listed or not _acts(standing):
+    # What travelled when the limit was set is not known to have arrived: a key that is blocked
+    # burns nothing, and would be opened at once.
+    headroom = max(Decimal(reason["headroom"] or 0), _limit(standing, reading).headroom)
+    if row.budget_id in listed or not _acts(standing, reading, headroom=headroom):
         return None
-    use = {"used": money(row.used), "amount": money(row.amount)}
-    return {**reason, **use, "held_reason": None}
+    return {**reason, **_amounts(standing, headroom), "held_reason": None}
 
 
-def _acts(standing: Standing) -> bool:
+def _acts(standing: Standing, reading: Reading, *, headroom: Decimal | None = None) -> bool:
+    """True if the budget asks for a limit now: a cap at all times, all else from its act level."""
     row = standing.row
-    return row.mode == "hard" and row.action == "block" and standing.level == "critical"
+    if row.action is None or row.mode == "observe":
+        return False
+    if row.action == "cap_to_remaining":
+        return row.amount is not None and row.used is not None
+    threshold = row.critical_threshold if row.mode == "hard" else row.warning_threshold
+    if standing.level == "critical" or (row.mode == "soft" and standing.level == "warning"):
+        return True
+    if threshold is None or row.used is None or not standing.has_amount or row.mode != "hard":
+        return False
+    travelling = _limit(standing, reading).headroom if headroom is None else headroom
+    return travelling > 0 and row.used + travelling >= threshold
 
 
 def _hold(standing: Standing, reading: Reading) -> str | None:
@@ -125,28 +151,55 @@ def _want(
     place: tuple[str, str], reasons: Sequence[Mapping[str, Any]], before: StoredWant | None
 ) -> StoredWant | None:
     gateway, key_ref = place
-    want = "block" if reasons else "open"
+    want, stated = _strongest(reasons)
     if before is None:
-        return StoredWant(gateway, key_ref, 1, want, tuple(reasons), None)
+        return StoredWant(gateway, key_ref, 1, want, stated, tuple(reasons), None, None)
     holds = [reason["held_reason"] for reason in reasons]
     held = holds[0] if holds and all(holds) else None
-    if before.want == want:
+    if before.want == want and _basis(want, before.stated) == _basis(want, stated):
         if want == "open":
             return None
-        return replace(before, reasons=tuple(reasons), held_reason=held)
+        return replace(before, stated=stated, reasons=tuple(reasons), held_reason=held)
     return StoredWant(
         gateway,
         key_ref,
         before.generation + 1,
         want,
-        # An open want keeps the reasons of the block it ends, for the message that says so.
+        stated,
+        # An open want keeps the reasons of the limit it ends, for the message that says so.
         tuple(reasons) or before.reasons,
         held,
+        before.approval_id if before.want != "open" else None,
     )
 
 
-def _reason(standing: Standing, key: KeyOfBudget) -> dict[str, Any]:
+def _strongest(reasons: Sequence[Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:
+    """The kind that is set, with what it needs: of several caps or rates the lowest."""
+    if not reasons:
+        return "open", {}
+    kind = min((reason["action"] for reason in reasons), key=STRENGTH.index)
+    same = [reason for reason in reasons if reason["action"] == kind]
+    if kind == "cap_to_remaining":
+        least = min(same, key=lambda reason: Decimal(reason["remaining"]))
+        return kind, {
+            "remaining_usd": least["remaining"],
+            "amount_usd": least["amount"],
+            "of": [least[name] for name in ("budget_id", "budget_version", "period_start_at")],
+        }
+    if kind == "rate_limit":
+        return kind, {"requests_per_minute": min(each["requests_per_minute"] for each in same)}
+    return kind, {}
+
+
+def _basis(kind: str, stated: Mapping[str, Any]) -> Any:
+    return stated.get("of") if kind == "cap_to_remaining" else stated
+
+
+def _reason(
+    standing: Standing, key: KeyOfBudget, reading: Reading, before: StoredWant | None
+) -> dict[str, Any]:
     row = standing.row
+    limit = _limit(standing, reading)
     return {
         "budget_id": row.budget_id,
         "budget_version": row.budget_version,
@@ -156,9 +209,56 @@ def _reason(standing: Standing, key: KeyOfBudget) -> dict[str, Any]:
         "transition_id": standing.transition_id,
         "period_start_at": iso(row.period_start_at),
         "period_end_at": iso(row.period_end_at),
-        "used": money(row.used),
-        "amount": money(row.amount),
+        "action": row.action,
+        "requests_per_minute": limit.requests_per_minute,
+        **_amounts(standing, limit.headroom),
+        "is_breach": _is_breach(standing, limit),
+        "cause": _cause(standing, limit, before) if _is_breach(standing, limit) else "usage",
         "key_alias": key.raw_key_alias,
         "own_usage_ratio": None if key.own_usage_ratio is None else str(key.own_usage_ratio),
         "held_reason": None,
     }
+
+
+def _amounts(standing: Standing, headroom: Decimal) -> dict[str, str | None]:
+    row = standing.row
+    remaining = None
+    if row.amount is not None and row.used is not None and standing.has_amount:
+        remaining = money(max(row.amount - row.used - headroom, Decimal(0)))
+    return {
+        "used": money(row.used),
+        "amount": money(row.amount),
+        "remaining": remaining,
+        "headroom": money(headroom),
+    }
+
+
+def _is_breach(standing: Standing, limit: LimitReading) -> bool:
+    """True if its act level is reached; a cap stands before that too."""
+    row = standing.row
+    if row.action != "cap_to_remaining" or row.used is None or row.critical_threshold is None:
+        return True
+    return row.used + limit.headroom >= row.critical_threshold
+
+
+def _cause(standing: Standing, limit: LimitReading, before: StoredWant | None) -> str:
+    """What brought the budget here: usage, unless it would not be without what else moved it."""
+    row = standing.row
+    if standing.is_edited:
+        return "config"
+    for reason in before.reasons if before is not None and before.want != "open" else ():
+        is_same = reason["budget_id"] == row.budget_id
+        is_same = is_same and reason["budget_version"] == row.budget_version
+        is_same = is_same and reason["period_start_at"] == iso(row.period_start_at)
+        if is_same and reason.get("cause") == "config":
+            return "config"
+    threshold = row.critical_threshold if row.mode == "hard" else row.warning_threshold
+    if limit.moved_use <= 0 or row.used is None or threshold is None:
+        return "usage"
+    is_reached = row.used - limit.moved_use + limit.headroom >= threshold
+    return "usage" if is_reached else limit.moved_by or "price"
+
+
+def _limit(standing: Standing, reading: Reading) -> LimitReading:
+    place = (standing.row.budget_id, standing.row.period_start_at)
+    return reading.limits.get(place, LimitReading(*place))

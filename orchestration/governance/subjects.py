@@ -81,3 +81,17 @@ def recipients_of(text: str | None) -> tuple[str, ...] | None:
 def budget_alert_id(row: BudgetReading) -> str:
     """The id of a budget's alert."""
     return f"budget:{row.budget_id}"
+
+
+def thresholds_in(context: Mapping[str, Any]) -> Thresholds:
+    """The thresholds that a context holds as text."""
+    stated = {
+        level: None if text is None else Decimal(text)
+        for level, text in context["thresholds"].items()
+    }
+    return Thresholds(
+        info=stated["info"],
+        warning=stated["warning"],
+        critical=stated["critical"],
+        condition=context.get("condition", "above"),
+    )

@@ -17,7 +17,7 @@ class Request:
     gateway: str
     key_ref: str
     seq: int
-    verb: str  # block | unblock
+    verb: str  # block | release
     generation: int
     message_id: str
     deadline_at: datetime

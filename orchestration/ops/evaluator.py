@@ -43,9 +43,11 @@ class StoredWant:
     gateway: str
     key_ref: str
     generation: int
-    want: str
+    want: str  # open, or a kind of limit
+    stated: Mapping[str, Any]  # what the kind needs: remaining_usd, requests_per_minute
     reasons: tuple[Mapping[str, Any], ...]
     held_reason: str | None
+    approval_id: str | None  # a person has to say yes to this first
 
 
 def record_snapshot(
@@ -246,8 +248,10 @@ def stored_wants(connection: Connection) -> dict[tuple[str, str], StoredWant]:
             key_ref=row.key_ref,
             generation=row.generation,
             want=row.want,
+            stated=json.loads(row.want_json),
             reasons=tuple(json.loads(row.reason_json)),
             held_reason=row.held_reason,
+            approval_id=row.approval_id,
         )
         for row in rows
     }
@@ -258,9 +262,10 @@ def save_want(connection: Connection, new: StoredWant, *, is_new: bool, snapshot
     values = {
         "generation": new.generation,
         "want": new.want,
-        "want_json": json.dumps({"limit": new.want}),
+        "want_json": json.dumps(dict(new.stated), sort_keys=True),
         "reason_json": json.dumps([dict(reason) for reason in new.reasons], sort_keys=True),
         "held_reason": new.held_reason,
+        "approval_id": new.approval_id,
         "snapshot_id": snapshot_id,
     }
     if is_new:

@@ -2,11 +2,21 @@
 
 import json
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from orchestration.ops.store import writing
-from orchestration.ops.tables import approval, arming, desired_limit, outbox, override
+from orchestration.ops.tables import (
+    approval,
+    arming,
+    desired_limit,
+    enforcement_action,
+    outbox,
+    override,
+)
+
+LIMITS = "limits"  # kind of an approval
 
 
 def arm(engine: Engine, gateway: str, *, by: str, now: datetime) -> bool:
@@ -68,6 +78,31 @@ def price_approvals(connection: Connection) -> frozenset[str]:
     return frozenset(connection.scalars(select(approval.c.id).where(approval.c.kind == "price")))
 
 
+def limit_approvals(connection: Connection, *, now: datetime) -> frozenset[str]:
+    """Ids of the limits that a person said yes to, while that stands."""
+    chosen = select(approval.c.id).where(approval.c.kind == LIMITS, approval.c.expires_at > now)
+    return frozenset(connection.scalars(chosen))
+
+
+def waiting_limits(connection: Connection, approval_id: str) -> dict[str, Any]:
+    """The limits that wait for this approval: {gateway/key: kind and alias}."""
+    rows = connection.execute(
+        select(desired_limit)
+        .where(desired_limit.c.approval_id == approval_id, desired_limit.c.want != "open")
+        .order_by(desired_limit.c.gateway, desired_limit.c.key_ref)
+    )
+    found: dict[str, Any] = {}
+    for row in rows:
+        reasons = json.loads(row.reason_json)
+        alias = reasons[0].get("key_alias") if reasons else None
+        found[f"{row.gateway}/{row.key_ref}"] = {
+            "limit": row.want,
+            "generation": row.generation,
+            "key_alias": alias,
+        }
+    return found
+
+
 def set_override(
     engine: Engine, *, gateway: str, key_ref: str, until: datetime, by: str, reason: str
 ) -> None:
@@ -120,6 +155,18 @@ def find_key(connection: Connection, text: str) -> list[tuple[str, str, str | No
         if text in (row.key_ref, alias) or is_start:
             found.append((row.gateway, row.key_ref, alias))
     return found
+
+
+def limit_of_action(connection: Connection, seq: int) -> tuple[str, str, str | None] | None:
+    """(gateway, key, alias) of the key that this action of the log limited; None if it did not."""
+    row = connection.execute(
+        select(enforcement_action).where(enforcement_action.c.seq == seq)
+    ).one_or_none()
+    is_limit = row is not None and not row.dry_run and row.verb not in ("read", "release")
+    if row is None or not is_limit or row.result not in ("verified", "pending_verify", "unknown"):
+        return None
+    names = [each for each in find_key(connection, row.key_ref) if each[0] == row.gateway]
+    return names[0] if names else None
 
 
 def replay(engine: Engine, *, message_id: str | None, since: datetime | None) -> int:

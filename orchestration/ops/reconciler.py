@@ -4,11 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, cast
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from orchestration.enforcement.gateway import Kind, Settings, Wanted
 from orchestration.enforcement.policy import Applied, Desired, Phase, Verb, Want
+from orchestration.ops.people import limit_approvals
 from orchestration.ops.tables import applied_limit, desired_limit, enforcement_action, override
 
 
@@ -23,6 +26,13 @@ class Limit:
     previous: Mapping[str, Any] | None
     reasons: tuple[Mapping[str, Any], ...]
     override: "StoredOverride | None"
+    wanted: Wanted | None  # None: open
+    approval_id: str | None  # what a person has to say yes to, and has not
+
+    @property
+    def ended_kind(self) -> str | None:
+        """The kind of limit that was in place before this key was to be open."""
+        return self.reasons[0].get("action") if self.reasons else None
 
     @property
     def key_alias(self) -> str | None:
@@ -45,8 +55,9 @@ class StoredOverride:
     marks: Mapping[str, str]
 
 
-def limits_of(connection: Connection, gateway: str) -> list[Limit]:
+def limits_of(connection: Connection, gateway: str, *, now: datetime) -> list[Limit]:
     """Every key that was ever to be limited at this gateway."""
+    approved = limit_approvals(connection, now=now)
     applied = {
         row.key_ref: row
         for row in connection.execute(
@@ -65,15 +76,22 @@ def limits_of(connection: Connection, gateway: str) -> list[Limit]:
     limits: list[Limit] = []
     for row in rows:
         done = applied.get(row.key_ref)
+        waits_for = None if row.approval_id in approved else row.approval_id
         limits.append(
             Limit(
                 gateway=gateway,
                 key_ref=row.key_ref,
-                desired=Desired(cast("Want", row.want), row.generation, row.held_reason),
+                desired=Desired(
+                    cast("Want", row.want),
+                    row.generation,
+                    row.held_reason or (f"waits for approval {waits_for}" if waits_for else None),
+                ),
+                approval_id=waits_for,
                 applied=Applied(
                     verb=cast("Verb", done.verb),
                     generation=done.generation,
                     phase=cast("Phase", done.phase),
+                    wrote=json.loads(done.wrote_json),
                     wrote_fingerprint=done.wrote_fingerprint,
                     at=done.at,
                 )
@@ -82,9 +100,22 @@ def limits_of(connection: Connection, gateway: str) -> list[Limit]:
                 previous=json.loads(done.prev_json) if done and done.prev_json else None,
                 reasons=tuple(json.loads(row.reason_json)),
                 override=overrides.get(row.key_ref),
+                wanted=_wanted(row.want, json.loads(row.want_json)),
             )
         )
     return limits
+
+
+def _wanted(want: str, stated: Mapping[str, Any]) -> Wanted | None:
+    if want == "open":
+        return None
+    remaining, amount = stated.get("remaining_usd"), stated.get("amount_usd")
+    return Wanted(
+        kind=cast("Kind", want),
+        remaining_usd=None if remaining is None else Decimal(remaining),
+        amount_usd=None if amount is None else Decimal(amount),
+        requests_per_minute=stated.get("requests_per_minute"),
+    )
 
 
 def gateways_with_limits(connection: Connection) -> list[str]:
@@ -110,6 +141,7 @@ def save_applied(
     verb: Verb,
     phase: Phase,
     previous: Mapping[str, Any] | None,
+    wrote: Settings,
     wrote_fingerprint: str | None,
     observed_fingerprint: str | None,
     at: datetime,
@@ -120,6 +152,7 @@ def save_applied(
         "verb": verb,
         "phase": phase,
         "prev_json": None if previous is None else json.dumps(dict(previous), sort_keys=True),
+        "wrote_json": json.dumps(dict(wrote), sort_keys=True),
         "wrote_fingerprint": wrote_fingerprint,
         "observed_fingerprint": observed_fingerprint,
         "at": at,

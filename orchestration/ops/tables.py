@@ -155,10 +155,11 @@ desired_limit = Table(  # E
     Column("gateway", Text, primary_key=True),  # the source instance, for example litellm-main
     Column("key_ref", Text, primary_key=True),
     Column("generation", BigInteger, nullable=False),
-    Column("want", Text, nullable=False),  # block | open
+    Column("want", Text, nullable=False),  # open, or a kind of limit
     Column("want_json", Text, nullable=False),
     Column("reason_json", Text, nullable=False),
     Column("held_reason", Text),
+    Column("approval_id", Text),  # a person has to say yes to this first
     Column("snapshot_id", BigInteger, nullable=False),
 )
 
@@ -168,9 +169,10 @@ applied_limit = Table(  # R
     Column("gateway", Text, primary_key=True),
     Column("key_ref", Text, primary_key=True),
     Column("generation", BigInteger, nullable=False),
-    Column("verb", Text, nullable=False),  # block | unblock
+    Column("verb", Text, nullable=False),  # release, or a kind of limit
     Column("phase", Text, nullable=False),
-    Column("prev_json", Text),
+    Column("prev_json", Text),  # what a release puts back
+    Column("wrote_json", Text, nullable=False, server_default="{}"),  # the settings of the limit
     Column("wrote_fingerprint", Text),
     Column("observed_fingerprint", Text),
     Column("at", UtcDateTime, nullable=False),

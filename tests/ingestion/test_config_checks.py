@@ -180,6 +180,15 @@ def refusals(tmp_path: Path, files: dict[str, str]) -> list[str]:
         ),
         pytest.param(
             {
+                "enforcement": "gateways:\n"
+                "  - {id: one, system: openrouter, base_url_env: A, admin_key_env: B,"
+                " targets: [team]}\n"
+            },
+            "enforcement.yaml:2: gateways[0]: targets: openrouter limits keys alone",
+            id="gateway that limits no teams",
+        ),
+        pytest.param(
+            {
                 "prices": f"model_aliases:\n  - {{{ALIAS}, valid_to_at: 2026-02-01T00:00:00Z}}\n"
                 f"  - {{{ALIAS}, valid_from_at: 2026-01-01T00:00:00Z}}\n"
             },

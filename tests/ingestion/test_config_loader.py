@@ -56,7 +56,11 @@ def test_the_demo_company_is_as_described() -> None:
         "agents",
     ]
     assert {source.system for source in config.sources} == SYSTEMS.keys()
-    assert [gateway.id for gateway in config.gateways] == ["litellm-main"]
+    assert [gateway.id for gateway in config.gateways] == [
+        "litellm-main",
+        "openrouter-main",
+        "portkey-main",
+    ]
     hard = [budget.entity for budget in config.budgets if budget.actions == ("block",)]
     assert hard == of_type["agent"] or sorted(hard) == sorted(of_type["agent"])
 

@@ -89,7 +89,32 @@ def test_legal_thresholds(levels: dict[str, int]) -> None:
             {"increases": [{"amount": 5}], "thresholds": {"unit": "absolute", "info": 1}},
             "thresholds: only shares of the amount follow an increase",
         ),
-        ({"actions": ["block"]}, "actions belong to mode: hard"),
+        (
+            {"actions": ["block"]},
+            "actions belong to mode: hard, or soft for a limit from warning on",
+        ),
+        ({"actions": ["block", "zero_budget"]}, "actions: one limit a budget"),
+        (
+            {"actions": ["block"], "mode": "soft", "thresholds": {"critical": 1}},
+            "actions of mode: soft start at warning: thresholds has none",
+        ),
+        (
+            {"actions": ["rate_limit"], "mode": "hard", "thresholds": {"critical": 1}},
+            "actions: rate_limit has requests_per_minute, for example 10",
+        ),
+        (
+            {"requests_per_minute": 10},
+            "actions: rate_limit has requests_per_minute, for example 10",
+        ),
+        (
+            {
+                "actions": ["cap_to_remaining"],
+                "mode": "hard",
+                "measure": "tokens",
+                "thresholds": {"critical": 1},
+            },
+            "actions: cap_to_remaining needs measure: cost and mode: hard",
+        ),
         ({"actions": ["block"], "mode": "hard"}, "actions start at critical: thresholds has none"),
     ],
 )

@@ -176,7 +176,7 @@ def test_a_limit_is_asked_for_confirmed_and_released(road: Road) -> None:
     assert road.reconcile() == [("adopt", "recorded")]
     assert rows(road.engine, applied_limit)[0]["phase"] == "verified"
     road.use("300")
-    assert road.reconcile() == [("unblock", "pending_verify")]
+    assert road.reconcile() == [("release", "pending_verify")]
     assert road.reconcile() == [("wait", "recorded")]
     assert road.reconcile() == []
     road.dispatch()

@@ -320,12 +320,18 @@ def test_the_reading_comes_from_the_published_marts() -> None:
         "gateway, 'litellm-main' as source_instance, 'aa' as raw_key_hash, 'k' as "
         "raw_key_alias, 0.5::double as own_usage_ratio"
     )
+    con.execute(
+        "create table budgets.fct_budget_limits as select 'coder' as budget_id, "
+        "timestamp '2026-11-01' as period_start_at, null::bigint as requests_per_minute, "
+        "6::decimal(38,15) as headroom, 0::decimal(38,15) as moved_use, null::varchar as moved_by"
+    )
     found = read_budgets(con)
     con.close()
     assert (found.snapshot_id, found.as_of) == (4, AS_OF)
     assert found.budgets[0].used == Decimal("1000.000000000000001")
     assert found.budgets[0].period_end_at == DECEMBER
     assert found.keys[0].source_instance == "litellm-main"
+    assert found.limits["coder", found.budgets[0].period_start_at].headroom == 6
 
 
 def test_reading_before_anything_was_published_says_so() -> None:

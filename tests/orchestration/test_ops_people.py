@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from budget_readings import AS_OF, KEY, budget, reading
+from budget_readings import AS_OF, KEY, budget, key, reading
 from click.testing import CliRunner
 from ops_stores import endpoint, opened_store, rows, store_url
 from sqlalchemy import Engine, update
@@ -114,19 +114,35 @@ def test_arm_and_disarm_by_command(store: Engine) -> None:
 
 def test_override_by_alias_says_until_when(store: Engine) -> None:
     breach(store)
-    shown = command("override", "agent-coder-key", "--hours", "2", "--by", "ada")
+    shown = command("override", "litellm-main", "agent-coder-key", "--for", "2h", "--by", "ada")
     assert "stays open until 2026-11-23 14:00 UTC" in shown
     (found,) = rows(store, override)
     assert (found["key_ref"], found["by"]) == (KEY, "ada")
-    done = CliRunner().invoke(ops, ["override", "nobody"])
+    done = CliRunner().invoke(ops, ["override", "litellm-main", "nobody"])
     assert done.exit_code == 1 and "no limit is known" in done.output
+    for length in ("4", "15d"):
+        done = CliRunner().invoke(ops, ["override", "litellm-main", KEY, "--for", length])
+        assert done.exit_code == 2
 
 
-def test_approve_by_command_expires(store: Engine) -> None:
-    assert command("approve", "a1", "--by", "ada") == "a1 approved.\n"
-    assert command("approve", "a1") == "a1 was approved before.\n"
+def test_a_limit_that_waits_is_approved_by_command_for_a_time(store: Engine) -> None:
+    done = CliRunner().invoke(ops, ["approve", "litellm-main-2"])
+    assert done.exit_code == 1 and "no limit waits" in done.output
+    shared = key(own=0.5)
+    evaluate(store, reading=reading(1, budget("10")))
+    evaluate(store, reading=reading(2, budget("1000"), keys=(shared,)))
+    waits_for = f"litellm-main-{KEY[:8]}-1"
+    shown = command("plan")
+    assert f"block (approve {waits_for})" in shown and "50%" in shown
+    assert "1 limit(s) until 2026-11-24 12:00 UTC" in command("approve", waits_for, "--by", "ada")
+    assert command("approve", waits_for) == f"{waits_for} was approved before.\n"
     (found,) = rows(store, approval)
     assert found["expires_at"] == AS_OF + timedelta(hours=24)
+
+
+def test_an_action_that_set_no_limit_cannot_be_undone(store: Engine) -> None:
+    done = CliRunner().invoke(ops, ["undo", "1"])
+    assert done.exit_code == 1 and "set no limit" in done.output
 
 
 def test_replay_by_command(store: Engine) -> None:

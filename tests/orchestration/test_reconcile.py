@@ -119,7 +119,7 @@ def test_recovery_releases_what_is_ours_and_takes_our_mark_off(armed: Place) -> 
     armed.used("1000")
     armed.run()
     armed.used("10")
-    assert armed.results() == [("unblock", "verified")]
+    assert armed.results() == [("release", "verified")]
     assert not armed.is_blocked
     assert armed.gateway.keys[KEY]["metadata"] == {"owner": "platform"}
     assert armed.messages() == ["limit.applied", "limit.released"]
@@ -132,7 +132,7 @@ def test_a_disarmed_gateway_keeps_its_blocks_and_gets_no_write(armed: Place) -> 
     armed.run()
     disarm(armed.engine, "litellm-main", by="ada", now=AS_OF)
     armed.used("10")
-    assert armed.results() == [("unblock", "planned")]
+    assert armed.results() == [("release", "planned")]
     assert armed.is_blocked and armed.gateway.count("POST") == 1
 
 
@@ -181,7 +181,7 @@ def test_an_override_at_the_command_line_lifts_our_block_until_it_ends(armed: Pl
         by="ada",
         reason="demo",
     )
-    assert armed.results() == [("unblock", "verified")]
+    assert armed.results() == [("release", "verified")]
     assert armed.results(timedelta(minutes=59)) == []
     assert armed.results(HOUR) == [("block", "verified")]
     assert rows(armed.engine, override) == []
@@ -276,6 +276,7 @@ def test_forty_runaway_keys_are_blocked_in_one_run(tmp_path: Path) -> None:
         client = LiteLLMGateway(gateway.url, admin_key=ADMIN_KEY, changed_by="meterhouse")
         place = Place(engine, gateway, client, keys=tuple(key(name) for name in names))
         arm(engine, "litellm-main", by="ada", now=AS_OF)
+        place.used("10")
         place.used("1000")
         assert place.results() == [("block", "verified")] * 40
         assert sorted(gateway.writes) == [(name, True) for name in names]
@@ -286,7 +287,7 @@ def test_a_raised_budget_releases(armed: Place) -> None:
     armed.used("1000")
     armed.run()
     armed.used("1000", budget_version="v2", critical_threshold=Decimal(2000))
-    assert armed.results() == [("unblock", "verified")]
+    assert armed.results() == [("release", "verified")]
 
 
 def test_neither_the_admin_key_nor_a_key_hash_is_shown(armed: Place) -> None:

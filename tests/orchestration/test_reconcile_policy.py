@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from ops_stores import rows, store_url
 
-from orchestration.enforcement.gateway import GatewayUnavailable, KeyState, fingerprint
+from orchestration.enforcement.gateway import (
+    GatewayUnavailable,
+    KeyState,
+    Settings,
+    Wanted,
+    fingerprint,
+)
 from orchestration.enforcement.policy import Applied, Desired, Observed, needs_reading, plan
 from orchestration.enforcement.reconcile import Rules, reconcile
 from orchestration.governance.evaluate import evaluate
@@ -23,23 +29,27 @@ from orchestration.ops.people import arm
 from orchestration.ops.store import open_store
 from orchestration.ops.tables import desired_limit, override
 
-SETTLE = timedelta(seconds=120)
+SETTLE = timedelta(minutes=2)
 BLOCK = Desired("block", 3, None)
 OPEN = Desired("open", 4, None)
-OURS = fingerprint(blocked=True, generation=3)
-BLOCKED_BY_US = Applied("block", 3, "verified", OURS, AS_OF)
+BLOCKED: Settings = {"blocked": True}
+OURS = fingerprint(BLOCKED, mark=3)
+BLOCKED_BY_US = Applied("block", 3, "verified", BLOCKED, OURS, AS_OF)
 INTENT = replace(BLOCKED_BY_US, phase="intent")
-IS_OPEN = Observed("found", blocked=False, generation=None)
-IS_OURS = Observed("found", blocked=True, generation=3)
-IS_FOREIGN = Observed("found", blocked=True, generation=None)
-PERSON_OPENED = Observed("found", blocked=False, generation=3)
-GONE = Observed("gone", blocked=False, generation=None)
-UNREAD = Observed("unread", blocked=False, generation=None)
+IS_OPEN = Observed("found", {"blocked": False}, None)
+IS_OURS = Observed("found", BLOCKED, 3)
+IS_FOREIGN = Observed("found", BLOCKED, None)
+PERSON_OPENED = Observed("found", {"blocked": False}, 3)
+GONE = Observed("gone")
+UNREAD = Observed("unread")
 
 
 def step_of(desired: Desired, applied: Applied | None, observed: Observed, **given: Any) -> str:
+    settings = BLOCKED if observed.status == "found" else None
     usual = {"override_stands": False, "settle": SETTLE, "now": AS_OF}
-    return plan(desired, applied=applied, observed=observed, **usual | given).step
+    return plan(
+        desired, applied=applied, observed=observed, settings=settings, **usual | given
+    ).step
 
 
 @pytest.mark.parametrize(
@@ -48,12 +58,12 @@ def step_of(desired: Desired, applied: Applied | None, observed: Observed, **giv
         (BLOCK, replace(INTENT, phase="applied"), IS_OPEN, "wait"),
         (BLOCK, replace(INTENT, phase="applied"), IS_OURS, "adopt"),
         (BLOCK, INTENT, IS_OPEN, "block"),
-        (OPEN, replace(INTENT, phase="applied"), IS_OPEN, "unblock"),
-        (OPEN, INTENT, IS_OPEN, "unblock"),
-        (OPEN, BLOCKED_BY_US, IS_OURS, "unblock"),
-        (OPEN, Applied("unblock", 4, "applied", OURS, AS_OF), IS_OURS, "wait"),
-        (OPEN, Applied("unblock", 4, "applied", OURS, AS_OF), IS_OPEN, "settle"),
-        (OPEN, Applied("unblock", 4, "intent", OURS, AS_OF), IS_OURS, "unblock"),
+        (OPEN, replace(INTENT, phase="applied"), IS_OPEN, "release"),
+        (OPEN, INTENT, IS_OPEN, "release"),
+        (OPEN, BLOCKED_BY_US, IS_OURS, "release"),
+        (OPEN, Applied("release", 4, "applied", BLOCKED, OURS, AS_OF), IS_OURS, "wait"),
+        (OPEN, Applied("release", 4, "applied", BLOCKED, OURS, AS_OF), IS_OPEN, "settle"),
+        (OPEN, Applied("release", 4, "intent", BLOCKED, OURS, AS_OF), IS_OURS, "release"),
     ],
 )
 def test_a_request_waits_for_its_confirmation_and_is_taken_back_rather_than_forgotten(
@@ -85,41 +95,32 @@ def test_a_request_waits_for_its_confirmation_and_is_taken_back_rather_than_forg
         (BLOCK, replace(INTENT, phase="noop", generation=1), IS_OPEN, "block"),
         (BLOCK, replace(INTENT, phase="override"), PERSON_OPENED, "block"),  # it has expired
         (OPEN, None, IS_FOREIGN, "none"),
-        (OPEN, BLOCKED_BY_US, IS_OURS, "unblock"),
+        (OPEN, BLOCKED_BY_US, IS_OURS, "release"),
         (OPEN, BLOCKED_BY_US, IS_FOREIGN, "foreign"),
         (OPEN, BLOCKED_BY_US, PERSON_OPENED, "settle"),
-        (OPEN, INTENT, IS_OURS, "unblock"),
+        (OPEN, INTENT, IS_OURS, "release"),
         (OPEN, INTENT, IS_OPEN, "settle"),
         (OPEN, replace(INTENT, phase="noop"), IS_FOREIGN, "none"),
         (OPEN, replace(INTENT, phase="override"), IS_OURS, "none"),
-        (OPEN, Applied("unblock", 4, "intent", OURS, AS_OF), IS_OURS, "unblock"),
-        (OPEN, Applied("unblock", 4, "intent", OURS, AS_OF), IS_OPEN, "settle"),
-        (OPEN, Applied("unblock", 4, "intent", OURS, AS_OF), IS_FOREIGN, "foreign"),
-        (OPEN, Applied("unblock", 4, "verified", None, AS_OF), IS_FOREIGN, "none"),
+        (OPEN, Applied("release", 4, "intent", BLOCKED, OURS, AS_OF), IS_OURS, "release"),
+        (OPEN, Applied("release", 4, "intent", BLOCKED, OURS, AS_OF), IS_OPEN, "settle"),
+        (OPEN, Applied("release", 4, "intent", BLOCKED, OURS, AS_OF), IS_FOREIGN, "foreign"),
+        (OPEN, Applied("release", 4, "verified", BLOCKED, None, AS_OF), IS_FOREIGN, "none"),
     ],
 )
 def test_the_step_that_follows(
     desired: Desired, applied: Applied | None, observed: Observed, step: str
 ) -> None:
-    found = plan(
-        desired, applied=applied, observed=observed, override_stands=False, settle=SETTLE, now=AS_OF
-    )
-    assert found.step == step
+    found = step_of(desired, applied, observed)
+    assert found == step
 
 
 def test_an_override_stops_a_block_and_lifts_ours_but_no_other() -> None:
     def step(applied: Applied | None, observed: Observed) -> str:
-        return plan(
-            BLOCK,
-            applied=applied,
-            observed=observed,
-            override_stands=True,
-            settle=SETTLE,
-            now=AS_OF,
-        ).step
+        return step_of(BLOCK, applied, observed, override_stands=True)
 
     assert step(None, IS_OPEN) == "none"
-    assert step(BLOCKED_BY_US, IS_OURS) == "unblock"
+    assert step(BLOCKED_BY_US, IS_OURS) == "release"
     assert step(None, IS_FOREIGN) == "foreign"
 
 
@@ -127,65 +128,80 @@ def test_held_data_stop_a_new_block_and_keep_an_old_one() -> None:
     held = Desired("block", 3, "stale")
 
     def step(applied: Applied | None, observed: Observed) -> str:
-        return plan(
-            held,
-            applied=applied,
-            observed=observed,
-            override_stands=False,
-            settle=SETTLE,
-            now=AS_OF,
-        ).step
+        return step_of(held, applied, observed)
 
     assert step(None, IS_OPEN) == "hold"
     assert step(BLOCKED_BY_US, IS_OURS) == "none"
 
 
 def test_nothing_is_read_where_nothing_can_follow() -> None:
-    released = Applied("unblock", 4, "verified", None, AS_OF)
+    released = Applied("release", 4, "verified", BLOCKED, None, AS_OF)
     assert not needs_reading(OPEN, None) and not needs_reading(OPEN, released)
     assert needs_reading(BLOCK, None) and needs_reading(OPEN, BLOCKED_BY_US)
 
 
+class Crash(BaseException):
+    """The process is gone: nothing after this runs."""
+
+
 class Gateway:
-    """One key, and who set it last; `failing` loses the answer after the effect or before it."""
+    """One key, and who set it last; `failing` loses the answer, or us, before or after the effect.
+
+    Without marks it says when the key was changed last, and nothing else of by whom.
+    """
 
     settle = SETTLE
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_marks: bool) -> None:
+        self.has_marks = has_marks
         self.blocked = False
         self.generation: int | None = None
+        self.changes = 0
         self.set_by = "nobody"
         self.failing: str | None = None
         self.writes = 0
 
-    def read(self, key_ref: str) -> KeyState:
-        return KeyState(self.blocked, self.generation, settings={})
+    def keeps_mark(self, target: str) -> bool:
+        return self.has_marks
 
-    def block(self, key_ref: str, *, generation: int, current: KeyState) -> None:
-        self._write(True, generation)
+    def read(self, target: str) -> KeyState:
+        changed = f"change {self.changes}" if self.blocked else None
+        return KeyState({"blocked": self.blocked}, self.generation if self.has_marks else changed)
 
-    def restore(self, key_ref: str, *, previous: Mapping[str, Any], current: KeyState) -> None:
-        assert self.set_by == "us", "undid what somebody else set"
-        self._write(bool(previous.get("blocked", False)), None)
+    def settings_for(self, target: str, wanted: Wanted, *, current: KeyState) -> Settings:
+        return BLOCKED
 
-    def _write(self, blocked: bool, generation: int | None) -> None:
+    def write(
+        self, target: str, settings: Settings, *, mark: int | None, current: KeyState
+    ) -> KeyState:
+        if mark is None:
+            assert self.set_by == "us", "undid what somebody else set"
         self.writes += 1
         failing, self.failing = self.failing, None
-        if failing != "before":
-            self.blocked, self.generation, self.set_by = blocked, generation, "us"
+        if failing not in ("before", "crash_before"):
+            self.set(bool(settings["blocked"]), mark, by="us")
+        if failing in ("crash_before", "crash_after"):
+            raise Crash
         if failing:
             raise GatewayUnavailable("scripted")
+        return self.read(target)
+
+    def set(self, blocked: bool, generation: int | None, *, by: str) -> None:
+        self.blocked, self.generation, self.set_by = blocked, generation, by
+        self.changes += 1
 
 
 class ReconcilerMachine(RuleBasedStateMachine):
-    """One budget, one key, a person who changes it at will."""
+    """One budget, one key, a person who changes it at will, a process that dies at will."""
+
+    has_marks = True
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.engine = open_store(store_url(self.folder))
         arm(self.engine, "litellm-main", by="ada", now=AS_OF)
-        self.gateway = Gateway()
+        self.gateway = Gateway(has_marks=self.has_marks)
         self.snapshot = 0
         self.now = AS_OF
         self.opened_at = AS_OF - timedelta(days=9)
@@ -203,10 +219,9 @@ class ReconcilerMachine(RuleBasedStateMachine):
     def person(self, blocked: bool) -> None:
         if self.gateway.blocked == blocked:
             return
-        self.gateway.blocked = blocked
         # A block by hand on top of our mark cannot be told from ours unless we saw it open.
-        self.gateway.set_by = "person"
-        self.gateway.generation = None if blocked else self.gateway.generation
+        generation = None if blocked else self.gateway.generation
+        self.gateway.set(blocked, generation, by="person")
         wants = [row["want"] for row in rows(self.engine, desired_limit)]
         if not blocked and wants == ["block"]:
             self.run()
@@ -217,20 +232,21 @@ class ReconcilerMachine(RuleBasedStateMachine):
     def wait(self, hours: int) -> None:
         self.now += timedelta(hours=hours)
 
-    @rule(failing=st.sampled_from(["before", "after"]))
+    @rule(failing=st.sampled_from(["before", "after", "crash_before", "crash_after"]))
     def fault(self, failing: str) -> None:
         self.gateway.failing = failing
 
     @rule()
     def run(self) -> None:
         before = (self.gateway.writes, self.gateway.blocked)
-        reconcile(
-            self.engine,
-            gateways={"litellm-main": self.gateway},
-            now=lambda: self.now,
-            by="test",
-            rules=Rules(),
-        )
+        with suppress(Crash):
+            reconcile(
+                self.engine,
+                gateways={"litellm-main": self.gateway},
+                now=lambda: self.now,
+                by="test",
+                rules=Rules(),
+            )
         assert self.gateway.writes <= before[0] + 1
         if self.now < self.opened_at + timedelta(hours=4):
             assert not (self.gateway.blocked and not before[1]), "blocked again too early"
@@ -244,7 +260,13 @@ class ReconcilerMachine(RuleBasedStateMachine):
         assert self.gateway.failing or self.gateway.writes == writes
 
 
-ReconcilerMachine.TestCase.settings = settings(
+class MarklessMachine(ReconcilerMachine):
+    """The same at a gateway that keeps no mark of ours."""
+
+    has_marks = False
+
+
+ReconcilerMachine.TestCase.settings = MarklessMachine.TestCase.settings = settings(
     derandomize=True,
     deadline=None,
     max_examples=40,
@@ -252,3 +274,4 @@ ReconcilerMachine.TestCase.settings = settings(
     suppress_health_check=list(HealthCheck),
 )
 test_no_walk_undoes_a_person = ReconcilerMachine.TestCase
+test_no_walk_undoes_a_person_where_there_is_no_mark = MarklessMachine.TestCase

@@ -1,5 +1,6 @@
--- one row per hard budget and gateway key that counts, or could count, towards it: what enforcement may limit, and how
--- much of the key's use of the last 7 days is the budget's own; a key that its gateway only lists is its owner's
+-- one row per budget that is hard or asks for limits and gateway key that counts, or could count, towards it: what enforcement may limit, and how
+-- much of the key's use of the last 7 days is the budget's own; a key that its gateway only lists is its owner's, and so is a
+-- team or user, written team:<id>
 with quarter_hours as (
     select * from {{ ref('int_spend__quarter_hours') }}
 ),
@@ -9,7 +10,7 @@ budgets as (
         *,
         case when measure = 'quantity' then unit end as unit_counted
     from {{ ref('stg_config__budgets') }}
-    where mode = 'hard' and not is_paused
+    where (mode = 'hard' or action is not null) and not is_paused
 ),
 
 expanded as (
@@ -21,8 +22,11 @@ current_pass as (
 ),
 
 listed_keys as (
-    select * from {{ ref('dim_source_identities') }}
-    where identity_kind = 'key' and entity_key is not null
+    select
+        *,
+        case when identity_kind = 'key' then identifier else concat(identity_kind, ':', identifier) end as raw_key_hash
+    from {{ ref('dim_source_identities') }}
+    where identity_kind in ('key', 'team', 'user') and entity_key is not null
 ),
 
 recent as (
@@ -86,7 +90,8 @@ unused as (
         budgets.budget_id,
         listed_keys.source,
         listed_keys.source_instance,
-        listed_keys.identifier as raw_key_hash,
+        listed_keys.identity_kind,
+        listed_keys.raw_key_hash,
         listed_keys.identity_name as raw_key_alias
     from listed_keys
     cross join current_pass
@@ -100,7 +105,7 @@ unused as (
         and (budgets.scope = 'consolidated' or expanded.depth = 0)
     left join key_totals
         on listed_keys.source_instance = key_totals.source_instance
-        and listed_keys.identifier = key_totals.raw_key_hash
+        and listed_keys.raw_key_hash = key_totals.raw_key_hash
     where key_totals.raw_key_hash is null
         -- What a key would be used for is not known.
         and coalesce(
@@ -133,5 +138,5 @@ select
     source_instance,
     raw_key_hash,
     raw_key_alias,
-    cast(1 as double precision) as own_usage_ratio
+    case when identity_kind = 'key' then cast(1 as double precision) end as own_usage_ratio
 from unused

@@ -28,6 +28,11 @@ owners as (
     where is_current
 ),
 
+price_reviews as (
+    select * from {{ ref('fct_price_reviews') }}
+    where kind = 'rate' and status = 'waiting'
+),
+
 nodes as (
     select * from {{ ref('int_org__nodes') }}
 ),
@@ -46,6 +51,20 @@ stale as (
     inner join freshness
         on budget_use.source_instance = freshness.source_instance
         and freshness.is_stale
+    group by
+        budget_use.budget_id,
+        budget_use.period_start_at
+),
+
+-- And on prices that may be others once somebody has looked.
+in_review as (
+    select
+        budget_use.budget_id,
+        budget_use.period_start_at,
+        min(budget_use.model_id) as model_id
+    from budget_use
+    inner join price_reviews
+        on budget_use.model_id = price_reviews.subject
     group by
         budget_use.budget_id,
         budget_use.period_start_at
@@ -97,8 +116,11 @@ select
     periods.first_usage_at,
     current_pass.as_of,
     stale.budget_id is null as is_complete,
-    case when stale.budget_id is not null then concat('stale source: ', stale.source_instance) end
-        as held_reason
+    case
+        when stale.budget_id is not null then concat('stale source: ', stale.source_instance)
+        when in_review.budget_id is not null and budgets.measure in ('cost', 'charged')
+            then concat('price to be reviewed: ', in_review.model_id)
+    end as held_reason
 from periods
 inner join budgets
     on periods.budget_id = budgets.budget_id
@@ -114,4 +136,7 @@ left join drivers
 left join stale
     on periods.budget_id = stale.budget_id
     and periods.period_start_at = stale.period_start_at
+left join in_review
+    on periods.budget_id = in_review.budget_id
+    and periods.period_start_at = in_review.period_start_at
 cross join current_pass

@@ -35,6 +35,7 @@ renamed as (
         source.renotify_minutes,
         source.mode,
         source.action,
+        source.requests_per_minute,
         source.is_paused,
         source.recipients,
         {{ utc('source.valid_from_at') }} as valid_from_at,

@@ -30,7 +30,9 @@ budgeted as (
         placed.*,
         budgets.budget_id,
         budgets.measure,
-        {{ period_start('budgets', 'placed.bucket_start_at') }} as period_start_at
+        {{ period_start('budgets', 'placed.bucket_start_at') }} as period_start_at,
+        placed.bucket_start_at >= current_pass.as_of - interval '1 hour' as is_last_hour,
+        placed.bucket_start_at >= current_pass.as_of - interval '24 hours' as is_last_day
     from placed
     cross join current_pass
     inner join expanded
@@ -49,6 +51,20 @@ budgeted as (
             or placed.bucket_start_at >= current_pass.as_of - (interval '1 minute') * budgets.rolling_minutes
         )
         and {{ budget_counts('budgets', 'placed') }}
+),
+
+measured as (
+    select
+        *,
+        case measure
+            when 'cost' then effective_cost_usd
+            when 'charged' then charged_usd
+            when 'tokens' then total_tokens
+            when 'quantity' then quantity
+            else requests_count
+        end as priced,
+        case when measure = 'cost' then estimated_cost_usd else 0 end as estimated
+    from budgeted
 )
 
 select
@@ -62,15 +78,12 @@ select
     raw_key_alias,
     min(bucket_start_at) as first_usage_at,
     -- Cost counts what is unpriced by its estimate: a new model must not escape its budget (DESIGN D7).
-    {{ money("sum(case measure
-        when 'cost' then effective_cost_usd
-        when 'charged' then charged_usd
-        when 'tokens' then total_tokens
-        when 'quantity' then quantity
-        else requests_count
-    end)") }} as priced_use,
-    {{ money("sum(case when measure = 'cost' then estimated_cost_usd else 0 end)") }} as estimated_use
-from budgeted
+    {{ money('sum(priced)') }} as priced_use,
+    {{ money('sum(estimated)') }} as estimated_use,
+    -- How fast it is used, for what is used and not yet read.
+    {{ money('sum(case when is_last_hour then coalesce(priced, 0) + coalesce(estimated, 0) else 0 end)') }} as last_hour_use,
+    {{ money('sum(case when is_last_day then coalesce(priced, 0) + coalesce(estimated, 0) else 0 end)') }} as last_day_use
+from measured
 group by
     budget_id,
     period_start_at,

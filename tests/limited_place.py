@@ -1,0 +1,52 @@
+"""A store, a gateway and its client: what budgets ask for, and what comes of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from budget_readings import AS_OF, budget, key, reading
+from ops_stores import rows
+from sqlalchemy import Engine
+
+from orchestration.enforcement.gateway import Gateway
+from orchestration.enforcement.reconcile import Action, Rules, reconcile
+from orchestration.governance.budgets import BudgetReading, KeyOfBudget, LimitReading
+from orchestration.governance.evaluate import Evaluation, evaluate
+from orchestration.ops.tables import outbox
+
+
+@dataclass
+class LimitedPlace:
+    """One store and the gateways of it; snapshots count up."""
+
+    engine: Engine
+    gateways: Mapping[str, Gateway]
+    keys: tuple[KeyOfBudget, ...] = field(default_factory=lambda: (key(),))
+    limits: tuple[LimitReading, ...] = ()
+    exempt: tuple[str, ...] = ()
+    snapshot: int = 0
+
+    def used(self, use: str, **changes: object) -> Evaluation:
+        """The next snapshot: the budget with this much used."""
+        return self.stand(budget(use, **changes))
+
+    def stand(self, *standing: BudgetReading) -> Evaluation:
+        """The next snapshot: these budgets."""
+        self.snapshot += 1
+        read = reading(self.snapshot, *standing, keys=self.keys, limits=self.limits)
+        return evaluate(self.engine, reading=read, exempt=self.exempt)
+
+    def run(self, after: timedelta = timedelta(0)) -> list[Action]:
+        """One reconciliation, that long after the snapshots."""
+        return reconcile(
+            self.engine, gateways=self.gateways, now=lambda: AS_OF + after, by="test", rules=Rules()
+        )
+
+    def results(self, after: timedelta = timedelta(0)) -> list[tuple[str, str]]:
+        """Step and result of each action of a reconciliation."""
+        return [(action.step, action.result) for action in self.run(after)]
+
+    def messages(self) -> list[str]:
+        """Types of the messages about limits, oldest first."""
+        found = sorted(rows(self.engine, outbox), key=lambda row: row["ordinal"])
+        return [row["event_type"] for row in found if row["event_type"].startswith("limit.")]
