@@ -17,13 +17,14 @@ from sqlalchemy import (
 )
 
 from orchestration.ops.column_types import METADATA, ExactDecimal, UtcDateTime
+from orchestration.ops.limit_tables import SERIAL
+from orchestration.ops.limit_tables import applied_limit as applied_limit
+from orchestration.ops.limit_tables import desired_limit as desired_limit
+from orchestration.ops.limit_tables import enforcement_action as enforcement_action
 from orchestration.ops.wallet_tables import wallet_balance as wallet_balance
 from orchestration.ops.wallet_tables import wallet_checkpoint as wallet_checkpoint
 from orchestration.ops.wallet_tables import wallet_entry as wallet_entry
 from orchestration.ops.wallet_tables import wallet_posting as wallet_posting
-
-# SQLite counts rowids up only for INTEGER, Postgres needs BIGINT.
-_SERIAL = BigInteger().with_variant(Integer, "sqlite")
 
 alert_version = Table(  # E, from the budget's version in the marts; append
     "alert_version",
@@ -149,42 +150,13 @@ delivery_attempt = Table(  # D, append
     Column("resp_sha", Text),
 )
 
-desired_limit = Table(  # E
-    "desired_limit",
-    METADATA,
-    Column("gateway", Text, primary_key=True),  # the source instance, for example litellm-main
-    Column("key_ref", Text, primary_key=True),
-    Column("generation", BigInteger, nullable=False),
-    Column("want", Text, nullable=False),  # open, or a kind of limit
-    Column("want_json", Text, nullable=False),
-    Column("reason_json", Text, nullable=False),
-    Column("held_reason", Text),
-    Column("approval_id", Text),  # a person has to say yes to this first
-    Column("snapshot_id", BigInteger, nullable=False),
-)
-
-applied_limit = Table(  # R
-    "applied_limit",
-    METADATA,
-    Column("gateway", Text, primary_key=True),
-    Column("key_ref", Text, primary_key=True),
-    Column("generation", BigInteger, nullable=False),
-    Column("verb", Text, nullable=False),  # release, or a kind of limit
-    Column("phase", Text, nullable=False),
-    Column("prev_json", Text),  # what a release puts back
-    Column("wrote_json", Text, nullable=False, server_default="{}"),  # the settings of the limit
-    Column("wrote_fingerprint", Text),
-    Column("observed_fingerprint", Text),
-    Column("at", UtcDateTime, nullable=False),
-)
-
 command_request = Table(  # R; what was asked of whom acts for a system without a key API
     "command_request",
     METADATA,
     Column("gateway", Text, primary_key=True),
     Column("key_ref", Text, primary_key=True),
     Column("seq", Integer, primary_key=True),
-    Column("verb", Text, nullable=False),  # block | unblock
+    Column("verb", Text, nullable=False),  # block | release
     Column("generation", BigInteger, nullable=False),
     Column("message_id", Text, nullable=False),
     Column("requested_at", UtcDateTime, nullable=False),
@@ -193,27 +165,10 @@ command_request = Table(  # R; what was asked of whom acts for a system without 
     Column("alerted_at", UtcDateTime),
 )
 
-enforcement_action = Table(  # R, append
-    "enforcement_action",
-    METADATA,
-    Column("seq", _SERIAL, primary_key=True, autoincrement=True),
-    Column("at", UtcDateTime, nullable=False),
-    Column("gateway", Text, nullable=False),
-    Column("key_ref", Text, nullable=False),
-    Column("generation", BigInteger, nullable=False),
-    Column("verb", Text, nullable=False),
-    Column("before_json", Text),
-    Column("after_json", Text),
-    Column("dry_run", Boolean, nullable=False),
-    Column("result", Text, nullable=False),
-    Column("why", Text, nullable=False),
-    Column("by", Text, nullable=False),
-)
-
 arming = Table(  # H; a row without disarmed_at is what lets the reconciler write
     "arming",
     METADATA,
-    Column("seq", _SERIAL, primary_key=True, autoincrement=True),
+    Column("seq", SERIAL, primary_key=True, autoincrement=True),
     Column("gateway", Text, nullable=False),
     Column("armed_by", Text, nullable=False),
     Column("armed_at", UtcDateTime, nullable=False),
