@@ -12,6 +12,7 @@ from typing import Any
 
 from budget_readings import AS_OF, budget, reading
 from gateway_server import ADMIN_KEY
+from governance_mutants import MUTANTS
 from ops_stores import ENVIRON, endpoint
 
 from orchestration.enforcement.litellm import LiteLLMGateway
@@ -29,11 +30,14 @@ USED = ("10", "1000", "1000", "300")  # by snapshot: nothing, breach, the same, 
 def walk(task: dict[str, Any]) -> None:
     """Four snapshots, each evaluated, delivered and enforced."""
     engine = open_store(task["ops_url"])
+    afterwards = MUTANTS[task["mutant"]]() if task.get("mutant") else None
     sync_endpoints(engine, [endpoint()])
     arm(engine, "litellm-main", by="ada", now=AS_OF)
     client = LiteLLMGateway(task["gateway_url"], admin_key=ADMIN_KEY, changed_by="meterhouse")
     for snapshot, used in enumerate(USED, start=1):
         evaluate(engine, reading=reading(snapshot, budget(used)))
+        if afterwards:
+            afterwards(engine)
         for _ in range(2):  # what the reconciler has to tell goes out with the second
             dispatch(
                 engine,
@@ -50,6 +54,8 @@ def walk(task: dict[str, Any]) -> None:
                 by="test",
                 rules=Rules(),
             )
+            if afterwards:
+                afterwards(engine)
     client.close()
     engine.dispose()
 

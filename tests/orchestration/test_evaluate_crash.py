@@ -16,6 +16,7 @@ from ops_stores import opened_store, rows, store_url
 
 from orchestration.ops.tables import alert_state, applied_limit, desired_limit, outbox, transition
 
+pytestmark = pytest.mark.crash
 TESTS = Path(__file__).parent.parent
 # (checkpoint, how often the clean walk passes it)
 POINTS = {
@@ -56,7 +57,9 @@ def walk() -> Iterator[Walk]:
     reader.close()
 
 
-def final_state(walk: Walk, folder: Path, crashes: list[str]) -> dict[str, Any]:
+def final_state(
+    walk: Walk, folder: Path, crashes: list[str], *, mutant: str | None = None
+) -> dict[str, Any]:
     """Where the road ends after these crashes, with the outside world's view of it."""
     folder.mkdir()
     with gateway_server({"a" * 64: {}}) as gateway, receiver_server() as receiver:
@@ -64,6 +67,7 @@ def final_state(walk: Walk, folder: Path, crashes: list[str]) -> dict[str, Any]:
             "ops_url": store_url(folder),
             "gateway_url": gateway.url,
             "receiver_url": receiver.url,
+            "mutant": mutant,
         }
         for point in crashes:
             status = walk({**task, "crash_at": point})
@@ -116,7 +120,32 @@ def test_a_kill_at_this_point_changes_nothing_in_the_end(
     assert final_state(walk, tmp_path / "ops", [point]) == clean
 
 
-@pytest.mark.parametrize("seed", range(6))
+# A design, and the kill that tells it from the right one.
+@pytest.mark.parametrize(
+    ("mutant", "point"),
+    [
+        ("outbox after commit", "evaluate.after_commit:2"),
+        ("ack before send", "dispatch.leased:1"),
+        ("record before apply", "reconcile.recorded:1"),
+    ],
+)
+def test_a_design_in_the_wrong_order_is_caught(
+    walk: Walk, clean: dict[str, Any], tmp_path: Path, mutant: str, point: str
+) -> None:
+    # Unharmed it does as much as the right one: only the kill shows the difference.
+    unharmed = final_state(walk, tmp_path / "unharmed", [], mutant=mutant)
+    assert unharmed["received"] == clean["received"]
+    assert unharmed["writes"] == clean["writes"]
+    assert final_state(walk, tmp_path / "killed", [point], mutant=mutant) != clean
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A few seeds in every run, fifty where all kill points are asked for."""
+    if "seed" in metafunc.fixturenames:
+        seeds = 50 if metafunc.config.option.crash_points == "all" else 6
+        metafunc.parametrize("seed", range(seeds))
+
+
 def test_four_kills_in_a_row_change_nothing_in_the_end(
     walk: Walk, clean: dict[str, Any], tmp_path: Path, seed: int
 ) -> None:
