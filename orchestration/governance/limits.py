@@ -245,13 +245,13 @@ def _cause(standing: Standing, limit: LimitReading, before: StoredWant | None) -
     """What brought the budget here: usage, unless it would not be without what else moved it."""
     row = standing.row
     if standing.is_edited:
-        return "config"
+        return "budget"
     for reason in before.reasons if before is not None and before.want != "open" else ():
         is_same = reason["budget_id"] == row.budget_id
         is_same = is_same and reason["budget_version"] == row.budget_version
         is_same = is_same and reason["period_start_at"] == iso(row.period_start_at)
-        if is_same and reason.get("cause") == "config":
-            return "config"
+        if is_same and reason.get("cause") == "budget":
+            return "budget"
     threshold = row.critical_threshold if row.mode == "hard" else row.warning_threshold
     if limit.moved_use <= 0 or row.used is None or threshold is None:
         return "usage"

@@ -103,6 +103,17 @@ def test_what_a_person_approves_is_applied_by_the_next_run(
     assert place.results(timedelta(hours=25)) == []  # the yes is over, the block is not
 
 
+def test_keys_that_run_away_once_a_setting_is_put_right_are_blocked(
+    place: LimitedPlace, gateway: FakeGateway
+) -> None:
+    place.limits = (moved("1800", by="config"),)
+    place.used("2000")
+    place.run()
+    place.limits = ()
+    assert place.used("1100").approvals == ()
+    assert place.results() == [("block", "verified")] * 40
+
+
 def test_a_runaway_beside_a_wrong_price_is_blocked(
     place: LimitedPlace, gateway: FakeGateway
 ) -> None:
