@@ -39,4 +39,4 @@ def test_a_refused_configuration_has_no_plan(platform: Platform) -> None:
     write_budgets(platform.config, BUDGETS.replace("entity: acme,", "entity: nobody,"))
     code, output = platform.finish(platform.start("plan", at=AT))
     assert code == 2
-    assert "budgets.yaml:2: budgets[0].entity: no entity is called nobody" in output
+    assert "budgets.yaml:2: no entity is called nobody" in output

@@ -58,7 +58,7 @@ _CUSTOMERS = """
     limit 15
 """
 _BUDGETS = """
-    select budget_id, used, estimated, amount, mode, matched_level
+    select budget_id, used, estimated, amount, unit, mode, matched_level
     from budgets.fct_budget_status
     where is_current
     order by entity_path
@@ -156,10 +156,10 @@ def _spend(connection: duckdb.DuckDBPyConnection) -> list[Table]:
 
 
 def _budgets(connection: duckdb.DuckDBPyConnection) -> Table:
-    table = _table("Budgets of this month", "budget", "$", "≈$", "of $", "mode", "state")
-    for name, used, estimated, amount, mode, level in connection.execute(_BUDGETS).fetchall():
+    table = _table("Budgets of this month", "budget", "used", "≈", "of", "in", "mode", "state")
+    for name, used, estimated, amount, unit, mode, level in connection.execute(_BUDGETS).fetchall():
         state = f"[{_LEVEL_STYLE[level]}]{level}[/]"
-        table.add_row(name, _usd(used), _usd(estimated), _usd(amount), mode, state)
+        table.add_row(name, _usd(used), _usd(estimated), _usd(amount), unit, mode, state)
     return table
 
 
@@ -229,8 +229,8 @@ def _trust(connection: duckdb.DuckDBPyConnection) -> Table:
 
 def _table(title: str, *columns: str) -> Table:
     """Headers: `$` known cost, `≈$` conservative estimate of what is unpriced, `#` requests."""
-    names = {"$": "cost $", "≈$": "unpriced ≈ $", "#": "requests"}
-    counts = ("of $", "tokens", "read", "loaded", "rejected", "acts", "lag")
+    names = {"$": "cost $", "≈$": "unpriced ≈ $", "≈": "of it ≈", "#": "requests"}
+    counts = ("used", "of", "tokens", "read", "loaded", "rejected", "acts", "lag")
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
         justify = "right" if column in (*names, *counts) else "left"
