@@ -35,7 +35,7 @@ LATER = AS_OF + timedelta(hours=1)
 EVENTS = 1_500
 READ = ("litellm-main", "bedrock-main")
 DAYS = 5
-_PASS_SECONDS = 300
+_PASS_SECONDS = 600
 # Which load brought a row and which pass built it: two ways to the same facts may differ in these.
 _PROVENANCE = {"pass_id", "snapshot_id", "load_id", "loaded_at", "source_locator"}
 
