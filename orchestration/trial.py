@@ -94,6 +94,7 @@ def try_config(engine: Engine, home: Path, *, config: Config, now: datetime) -> 
         pass_id = begin_pass(copy, as_of=now)
         pipeline = pipeline_for("config", instance=None, home=copy)
         run_source(pipeline, config_source(config, extracted_at=now))
+        land_decisions(engine, copy)
         _build(copy, select=_JUDGED)
         with duckdb.connect(str(building_marts(copy)), read_only=True) as marts:
             rows = marts.execute(

@@ -19,7 +19,8 @@ _BUDGETS = """
         period, period_start_at, period_end_at, matched_level, is_complete
     from budgets.fct_budget_status
     where is_current
-        and list_contains(?, entity_key)
+        and not is_paused
+        and (entity_key = ? or scope = 'consolidated' and list_contains(?, entity_key))
         and (? is null or feature_filter is null or contains(feature_filter, ?))
     order by budget_id
 """
@@ -52,7 +53,7 @@ def entitlements(
             raise UnknownCustomer
         lineage = [*(part.strip() for part in found[0].split("/")), customer]
         wanted = None if feature is None else f"|{feature}|"
-        cursor = connection.execute(_BUDGETS, [lineage, wanted, wanted])
+        cursor = connection.execute(_BUDGETS, [customer, lineage, wanted, wanted])
         names = [column[0] for column in cursor.description]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     as_of = snapshot[1].replace(tzinfo=UTC)

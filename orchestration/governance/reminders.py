@@ -25,7 +25,12 @@ def remind(
     The n-th is due n times the length after the transition. What was due while nothing was
     evaluated is told once, not as often as it was missed.
     """
-    due = [(state, after) for state, after in standing if after and state.state.announced != "ok"]
+    # Of a period that is over nothing is told again, whatever came late.
+    due = [
+        (state, after)
+        for state, after in standing
+        if after and state.state.announced != "ok" and not state.state.rolled
+    ]
     if not due:
         return 0
     last = evaluator.last_moves(connection)

@@ -32,6 +32,14 @@ MARTS = """
         add column period_end_at timestamp default timestamp '2026-12-01';
     alter table budgets.fct_budget_status add column matched_level varchar default 'warning';
     alter table budgets.fct_budget_status add column is_complete boolean default true;
+    alter table budgets.fct_budget_status add column is_paused boolean default false;
+    alter table budgets.fct_budget_status add column scope varchar default 'consolidated';
+    insert into budgets.fct_budget_status by name
+        select * replace ('above-alone' as budget_id, 'individual' as scope)
+        from budgets.fct_budget_status where budget_id = 'calls'
+        union all by name
+        select * replace ('paused' as budget_id, true as is_paused)
+        from budgets.fct_budget_status where budget_id = 'calls';
 """
 
 

@@ -61,7 +61,7 @@ read as (
     union all
     select
         alerts.alert_id,
-        concat(alerts.alert_id, '-', budgets.budget_id),
+        concat(alerts.alert_id, ':', budgets.budget_id),
         budgets.entity_key,
         -- At the pace of the period so far; not before three days of it are known.
         case

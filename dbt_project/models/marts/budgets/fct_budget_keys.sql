@@ -53,11 +53,7 @@ key_totals as (
 ),
 
 placed as (
-    select *, 'owner' as tree, entity_key as node_key
-    from recent
-    union all
-    select *, 'customer' as tree, customer_key as node_key
-    from recent
+    {{ in_both_trees('recent') }}
 ),
 
 own as (

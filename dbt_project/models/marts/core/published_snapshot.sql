@@ -1,6 +1,6 @@
 -- one row: which pass these marts come from; built last, whatever part of the models a pass builds
 -- depends_on: {{ ref('fct_budget_status') }}, {{ ref('fct_budget_keys') }}, {{ ref('fct_spend_daily') }}
--- depends_on: {{ ref('fct_budget_limits') }}, {{ ref('fct_bypass_usage') }}
+-- depends_on: {{ ref('fct_alert_readings') }}, {{ ref('fct_budget_limits') }}, {{ ref('fct_bypass_usage') }}
 -- depends_on: {{ ref('fct_entity_spend_daily') }}, {{ ref('fct_unpriced_usage') }}, {{ ref('fct_unattributed_usage') }}
 -- depends_on: {{ ref('stg_decisions__price_approvals') }}, {{ ref('fct_corrections') }}
 -- depends_on: {{ ref('fct_restatements') }}, {{ ref('fct_statement_monthly') }}

@@ -27,11 +27,7 @@ limited as (
 
 -- Each event has a place in both trees; a wallet stands on a node of one of them.
 placed as (
-    select *, 'owner' as tree, entity_key as member_key
-    from quarter_hours
-    union all
-    select *, 'customer' as tree, customer_key as member_key
-    from quarter_hours
+    {{ in_both_trees('quarter_hours', node_column='member_key') }}
 ),
 
 summed as (

@@ -1,5 +1,5 @@
--- one row per burn-rate alert: spend of its window as a multiple of what its entity usually spends in that time, at that hour
--- of the last two weeks; what is usual counts at least as the floor. Totals of whole days are no rate and are left out
+-- one row per burn-rate alert: spend of its window as a multiple of what its entity usually spends in the same window of the
+-- day, over the last two weeks; what is usual counts at least as the floor. Totals of whole days are no spend of the window
 with alerts as (
     select * from {{ ref('stg_config__alerts') }}
     where kind = 'burn_rate'
@@ -14,7 +14,9 @@ expanded as (
 ),
 
 facts as (
-    select facts.*
+    select
+        facts.*,
+        coalesce(facts.effective_cost_usd, 0) + coalesce(facts.estimated_cost_usd, 0) as cost_usd
     from {{ ref('fct_usage') }} as facts
     inner join current_pass
         on facts.usage_on >= cast(current_pass.as_of - interval '1 day' as date)
@@ -23,20 +25,16 @@ facts as (
 ),
 
 quarter_hours as (
-    select quarter_hours.*
+    select
+        quarter_hours.*,
+        quarter_hours.effective_cost_usd + quarter_hours.estimated_cost_usd as cost_usd
     from {{ ref('int_spend__quarter_hours') }} as quarter_hours
     inner join current_pass
-        on quarter_hours.usage_on >= cast(current_pass.as_of - interval '14 days' as date)
+        on quarter_hours.usage_on >= cast(current_pass.as_of - interval '15 days' as date)
 ),
 
 recent as (
-    select entity_key as node_key, 'owner' as tree, occurred_at, model_id, raw_key_alias,
-        coalesce(effective_cost_usd, 0) + coalesce(estimated_cost_usd, 0) as cost_usd
-    from facts
-    union all
-    select customer_key as node_key, 'customer' as tree, occurred_at, model_id, raw_key_alias,
-        coalesce(effective_cost_usd, 0) + coalesce(estimated_cost_usd, 0) as cost_usd
-    from facts
+    {{ in_both_trees('facts') }}
 ),
 
 in_window as (
@@ -84,25 +82,23 @@ spent as (
 ),
 
 placed as (
-    select bucket_start_at, entity_key as node_key, 'owner' as tree, effective_cost_usd + estimated_cost_usd as cost_usd
-    from quarter_hours
-    union all
-    select bucket_start_at, customer_key as node_key, 'customer' as tree, effective_cost_usd + estimated_cost_usd as cost_usd
-    from quarter_hours
+    {{ in_both_trees('quarter_hours') }}
 ),
 
--- Hours before the first use of the two weeks are not counted: what is new would seem to run away.
+-- Windows in whole quarters of an hour; days before the first use of the two weeks are not counted: what is new would seem to run away.
 usual as (
     select
         alerts.alert_id,
         sum(
             case
-                when date_part('hour', placed.bucket_start_at) = date_part('hour', current_pass.as_of) then placed.cost_usd
+                when mod({{ milliseconds_between('placed.bucket_start_at', 'current_pass.as_of') }}, 86400000)
+                    between 1 and alerts.window_minutes * 60000
+                    then placed.cost_usd
                 else 0
             end
         ) as usual_usd,
         greatest(
-            cast(max(cast(current_pass.as_of as date)) as date) - cast(min(placed.bucket_start_at) as date), 1
+            least(cast(max(cast(current_pass.as_of as date)) as date) - cast(min(placed.bucket_start_at) as date), 14), 1
         ) as days_known
     from alerts
     cross join current_pass
@@ -113,22 +109,22 @@ usual as (
     inner join placed
         on expanded.entity_key = placed.node_key
         and expanded.tree = placed.tree
-        and placed.bucket_start_at < date_trunc('day', current_pass.as_of)
+        and placed.bucket_start_at < current_pass.as_of - interval '1 day'
+        and placed.bucket_start_at >= current_pass.as_of - interval '15 days'
     group by alerts.alert_id
 )
 
 select
     alerts.alert_id,
     alerts.entity_key,
-    -- The hour of each known day is 60 minutes: the floor and what is usual are of a window each.
     {{ ratio(
-        'coalesce(spent.spent_usd, 0) * 60 * coalesce(usual.days_known, 1)',
-        'greatest(coalesce(usual.usual_usd, 0) * alerts.window_minutes, alerts.floor_usd * 60 * coalesce(usual.days_known, 1))'
+        'coalesce(spent.spent_usd, 0) * coalesce(usual.days_known, 1)',
+        'greatest(coalesce(usual.usual_usd, 0), alerts.floor_usd * coalesce(usual.days_known, 1))'
     ) }} as value,
     concat(
         '{"window_minutes":', cast(alerts.window_minutes as {{ dbt.type_string() }}),
         ',"spent_usd":"', cast({{ money('coalesce(spent.spent_usd, 0)') }} as {{ dbt.type_string() }}),
-        '","usual_hour_usd_of_days":"', cast({{ money('coalesce(usual.usual_usd, 0)') }} as {{ dbt.type_string() }}),
+        '","usual_usd_of_days":"', cast({{ money('coalesce(usual.usual_usd, 0)') }} as {{ dbt.type_string() }}),
         '","days":', cast(coalesce(usual.days_known, 0) as {{ dbt.type_string() }}),
         ',"floor_usd":"', cast(alerts.floor_usd as {{ dbt.type_string() }}), '"}'
     ) as facts_json,

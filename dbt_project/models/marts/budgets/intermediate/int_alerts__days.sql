@@ -13,7 +13,9 @@ expanded as (
 ),
 
 quarter_hours as (
-    select quarter_hours.*
+    select
+        quarter_hours.*,
+        quarter_hours.effective_cost_usd + quarter_hours.estimated_cost_usd as cost_usd
     from {{ ref('int_spend__quarter_hours') }} as quarter_hours
     inner join current_pass
         on quarter_hours.usage_on >= cast(current_pass.as_of - interval '57 days' as date)
@@ -21,13 +23,7 @@ quarter_hours as (
 ),
 
 placed as (
-    select usage_on, bucket_start_at, entity_key as node_key, 'owner' as tree, model_id, raw_key_alias,
-        effective_cost_usd + estimated_cost_usd as cost_usd
-    from quarter_hours
-    union all
-    select usage_on, bucket_start_at, customer_key as node_key, 'customer' as tree, model_id, raw_key_alias,
-        effective_cost_usd + estimated_cost_usd as cost_usd
-    from quarter_hours
+    {{ in_both_trees('quarter_hours') }}
 )
 
 select

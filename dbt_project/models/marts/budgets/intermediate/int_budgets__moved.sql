@@ -33,11 +33,7 @@ current_pass as (
 ),
 
 placed as (
-    select *, 'owner' as tree, entity_key as node_key
-    from restatements
-    union all
-    select *, 'customer' as tree, customer_key as node_key
-    from restatements
+    {{ in_both_trees('restatements') }}
 ),
 
 restated as (

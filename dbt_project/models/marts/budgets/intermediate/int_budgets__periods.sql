@@ -31,6 +31,9 @@ current_periods as (
         {{ period_start('budgets', 'current_pass.as_of') }} as period_start_at
     from budgets
     cross join current_pass
+    -- What has ended or not begun is nobody's to spend from, and limits no key.
+    where (budgets.valid_from_at is null or current_pass.as_of >= budgets.valid_from_at)
+        and (budgets.valid_to_at is null or current_pass.as_of < budgets.valid_to_at)
 ),
 
 periods as (

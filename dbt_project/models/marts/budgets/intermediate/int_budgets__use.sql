@@ -18,11 +18,7 @@ current_pass as (
 
 -- Each event has a place in both trees; a budget stands on a node of one of them.
 placed as (
-    select *, 'owner' as tree, entity_key as node_key
-    from quarter_hours
-    union all
-    select *, 'customer' as tree, customer_key as node_key
-    from quarter_hours
+    {{ in_both_trees('quarter_hours') }}
 ),
 
 budgeted as (
