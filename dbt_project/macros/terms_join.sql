@@ -21,11 +21,11 @@
 {%- endmacro %}
 
 {# What a slot of an act costs under the terms of a side: its count at the rate of the terms, else what it cost before;
-   either times the factor of the terms. Null where neither is known. #}
+   either times the factor of the terms, the slot's own or the one for all. Null where neither is known. #}
 {% macro slot_cost(side, slot, before) -%}
     {{ money_times(
         'coalesce(' ~ money(slot_count(slot) ~ ' * ' ~ side ~ '_rate_' ~ slot) ~ ', ' ~ before ~ ')',
-        'coalesce(' ~ side ~ '_factor_' ~ slot ~ ', 1)'
+        'coalesce(' ~ side ~ '_factor_' ~ slot ~ ', ' ~ side ~ '_uniform_factor_ratio, 1)'
     ) }}
 {%- endmacro %}
 

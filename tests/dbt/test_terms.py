@@ -22,7 +22,7 @@ from price_catalog.cost import Usage
 from price_catalog.refresh import price_catalog_source
 
 USAGE = Usage(input=816, cache_read=1024, output=320)
-PROVIDERS = [f"p{number}" for number in range(1, 22)]
+PROVIDERS = [f"p{number}" for number in range(1, 23)]
 NOON = datetime(2026, 11, 22, 12)  # noqa: DTZ001 (the warehouse stores naive UTC)
 
 # id, side, kind, scope, scope_key, feature, provider, meter, tier, priority, rate, factor, amount,
@@ -59,6 +59,8 @@ RULES = """
 ('p19-told', 'buy', 'passthrough_reported', 'installation', null, null, 'p19', 'passthrough_reported', null, 0, null, null, null, false, null, null),
 ('p19-customer', 'buy', 'multiplier', 'customer', 'northwind', null, 'p19', null, null, 0, null, 0.5, null, false, null, null),
 ('p20-floor', 'sell', 'floor', 'customer', 'customers', null, 'p20', 'floor', null, 0, null, null, 0.02, false, null, null),
+('p22-contract', 'buy', 'discount', 'contract', 'k', null, 'p22', null, null, 0, null, 0.95, null, false, null, null),
+('p22-input', 'sell', 'cost_plus', 'customer', 'customers', null, 'p22', 'input', null, 0, null, 1.2, null, false, null, null),
 ('p18-resale', 'sell', 'cost_plus', 'customer', 'customers', null, 'p18', null, null, 0, null, 1.2, null, false, null, null)
 """  # noqa: E501 (a table)
 
@@ -201,6 +203,8 @@ def test_the_most_specific_rule_makes_the_cost(
     ("key", "charged_usd", "margin_usd"),
     [
         ("p1", "0.01435488", "0.00239248"),  # 0.0119624 plus 20 %
+        # 0.00408 * 1.2 + 0.000512 + 0.008, each less 5 %: what selling does not name is at cost.
+        ("p22", "0.0127376", "0.0007752"),
         # Output sells at 40 per million: 0.0128; the rest at cost: 0.004592; a request costs 0.001.
         ("p9", "0.018392", "0.0058"),
         ("p10", "0.02", "0.007408"),
