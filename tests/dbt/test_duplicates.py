@@ -47,6 +47,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Witnesses:
         # The proxy waited no longer, the cloud served and bills.
         from_proxy("timeout-p", "call-timeout", input_tokens=0, output_tokens=0, status="error"),
         from_cloud("timeout-c", "call-timeout"),
+        # The same, but the proxy had counted the prompt: it failed without a cost.
+        from_proxy("aborted-p", "call-aborted", output_tokens=0, status="error"),
+        from_cloud("aborted-c", "call-aborted"),
         # Covered: by an id of its own, by the rule alone, by the rule against the order.
         from_proxy("covered-p", "call-covered"),
         act("covered-s", "spans", NOON, request_id="call-covered"),
@@ -80,7 +83,16 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Witnesses:
 def test_exactly_one_row_of_a_request_carries_its_cost(seen: Witnesses) -> None:
     assert seen.costed() == sorted(
         [
-            *("three-p", "two-c", "alone", "linked-p", "timeout-c", "covered-p", "beside-t"),
+            *(
+                "three-p",
+                "two-c",
+                "aborted-c",
+                "alone",
+                "linked-p",
+                "timeout-c",
+                "covered-p",
+                "beside-t",
+            ),
             *("cached-p1", "cached-p2", "same-1", "same-2", "sum-p", "sum-c", "short-p"),
             *("short-t", "night-p", "apart-p", "apart-t", "told-t"),
         ]
@@ -95,6 +107,7 @@ def test_each_shadow_says_which_row_carries_it_how_they_are_joined_and_why(seen:
         "linked-t": ("linked-p", "call id", "evidence order"),
         "linked-c": ("linked-p", "row in between", "evidence order"),
         "timeout-p": ("timeout-c", "call id", "usage"),
+        "aborted-p": ("aborted-c", "call id", "usage"),
         "covered-s": ("covered-p", "call id", "coverage rule"),
         "beside-s": ("beside-t", "call id", "coverage rule"),
         "cached-t2": ("cached-p2", "call id", "evidence order"),

@@ -21,8 +21,9 @@ with unioned as (
         evidence_layer,
         raw_key_hash,
         raw_key_alias,
-        -- What used nothing, or only informs, never carries the cost of what used something.
+        -- What used nothing, failed without a cost, or only informs, never carries the cost of what did not.
         not coalesce(is_informational, false)
+        and not coalesce(status = 'error' and coalesce(reported_cost_usd, 0) = 0, false)
         and (coalesce(total_tokens, 0) > 0 or coalesce(quantity, 0) <> 0 or coalesce(reported_cost_usd, 0) <> 0)
             as can_carry,
         {% for column in request_ids() -%}
