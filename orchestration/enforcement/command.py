@@ -26,7 +26,7 @@ from orchestration.enforcement.gateway import (
 )
 from orchestration.governance import signing
 from orchestration.governance.bodies import iso, single_body
-from orchestration.governance.endpoints import active_endpoints, subscribed
+from orchestration.governance.endpoints import hearing_endpoints, subscribed
 from orchestration.governance.sending import Line
 from orchestration.ops import commands
 from orchestration.ops.commands import Request
@@ -150,7 +150,7 @@ def announce_overdue(engine: Engine, *, now: datetime) -> tuple[list[str], int]:
     """What a person should know of commands that nobody acknowledged, and new messages about it."""
     alerts, messages = [], 0
     with writing(engine) as connection:
-        endpoints = active_endpoints(connection)
+        endpoints = hearing_endpoints(connection)
         for request in commands.overdue(connection, now=now):
             alerts.append(
                 f"{request.gateway}: {_EVENTS[request.verb]} of {request.key_ref[:40]} is not "

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, func, or_, select
 
 from orchestration.enforcement.policy import Verb
 from orchestration.governance.bodies import single_body
-from orchestration.governance.endpoints import active_endpoints, subscribed
+from orchestration.governance.endpoints import hearing_endpoints, subscribed
 from orchestration.ops.outbox import enqueue
 from orchestration.ops.reconciler import Limit
 from orchestration.ops.tables import enforcement_action
@@ -61,7 +61,7 @@ def tell(connection: Connection, turn: Turn, limit: Limit, *, verb: str, why: st
     )
     at = turn.now()
     targets = subscribed(
-        active_endpoints(connection), event_type=event_type, entities=limit.lineage
+        hearing_endpoints(connection), event_type=event_type, entities=limit.lineage
     )
     return enqueue(
         connection,

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, RowMapping, select
 
 from orchestration.governance.bodies import iso, money, single_body
-from orchestration.governance.endpoints import active_endpoints, subscribed
+from orchestration.governance.endpoints import hearing_endpoints, subscribed
 from orchestration.ops.outbox import enqueue
 from orchestration.ops.store import writing
 from orchestration.ops.tables import period_close
@@ -22,7 +22,7 @@ def announce_closes(engine: Engine, *, as_of: datetime) -> int:
     is_news = period_close.c.closed_at > as_of - timedelta(days=_NEWS_DAYS)
     messages = 0
     with writing(engine) as connection:
-        endpoints = active_endpoints(connection)
+        endpoints = hearing_endpoints(connection)
         for closed in connection.execute(select(period_close).where(is_news)).mappings():
             targets = subscribed(endpoints, event_type="period.closed", entities=())
             messages += enqueue(

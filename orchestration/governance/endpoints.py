@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select, update
 
 from orchestration.governance.addresses import IpNetwork
 from orchestration.ops.store import writing
@@ -131,17 +131,25 @@ def enable_endpoint(engine: Engine, endpoint_id: str) -> bool:
 
 
 def active_endpoints(connection: Connection) -> dict[str, Endpoint]:
-    """The endpoints that may be told something now, by id."""
+    """The endpoints that messages are sent to now, by id."""
+    return _endpoints(connection, endpoint.c.enabled & endpoint.c.disabled_reason.is_(None))
+
+
+def hearing_endpoints(connection: Connection) -> dict[str, Endpoint]:
+    """The endpoints that messages are written for, by id.
+
+    One that was disabled for failing is among them: what happens meanwhile waits for it.
+    """
+    return _endpoints(connection, endpoint.c.enabled)
+
+
+def _endpoints(connection: Connection, chosen: ColumnElement[bool]) -> dict[str, Endpoint]:
     secrets: dict[str, list[SecretRef]] = {}
     for row in connection.execute(select(endpoint_secret).order_by(endpoint_secret.c.position)):
         secrets.setdefault(row.endpoint_id, []).append(
             SecretRef(row.secret_ref, row.active_from, row.expires_at)
         )
-    rows = connection.execute(
-        select(endpoint)
-        .where(endpoint.c.enabled, endpoint.c.disabled_reason.is_(None))
-        .order_by(endpoint.c.id)
-    )
+    rows = connection.execute(select(endpoint).where(chosen).order_by(endpoint.c.id))
     return {
         row.id: Endpoint(
             id=row.id,

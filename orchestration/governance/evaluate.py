@@ -17,7 +17,7 @@ from orchestration.governance.announce import (
 )
 from orchestration.governance.approvals import ask_approvals
 from orchestration.governance.budgets import Reading
-from orchestration.governance.endpoints import active_endpoints
+from orchestration.governance.endpoints import hearing_endpoints
 from orchestration.governance.limits import wanted_limits
 from orchestration.governance.reminders import remind
 from orchestration.governance.standings import Moved, key_counts, standings_of
@@ -114,7 +114,7 @@ def _evaluate(
             connection, each.after, before=each.before, snapshot_id=reading.snapshot_id
         )
     checkpoint("evaluate.states_saved")
-    endpoints = active_endpoints(connection)
+    endpoints = hearing_endpoints(connection)
     announced, messages = announce(
         connection,
         [(each.after, move) for each in moved for move in each.moves],

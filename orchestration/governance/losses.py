@@ -9,7 +9,7 @@ import duckdb
 from sqlalchemy import Engine
 
 from orchestration.governance.bodies import iso, money, single_body
-from orchestration.governance.endpoints import active_endpoints, subscribed
+from orchestration.governance.endpoints import hearing_endpoints, subscribed
 from orchestration.ops.outbox import enqueue
 from orchestration.ops.store import writing
 
@@ -53,7 +53,7 @@ def announce_losses(engine: Engine, losses: Sequence[Loss], *, as_of: datetime) 
     """How many messages now wait; what was told of a customer and month is not told again."""
     messages = 0
     with writing(engine) as connection:
-        endpoints = active_endpoints(connection)
+        endpoints = hearing_endpoints(connection)
         for loss in losses:
             path = [part.strip() for part in (loss.customer_path or "").split("/")]
             entities = [*filter(None, path), loss.customer_key]

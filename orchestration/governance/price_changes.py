@@ -11,7 +11,7 @@ import duckdb
 from sqlalchemy import Connection, Engine, select
 
 from orchestration.governance.bodies import MAX_BYTES, envelope, iso, money
-from orchestration.governance.endpoints import active_endpoints, subscribed
+from orchestration.governance.endpoints import hearing_endpoints, subscribed
 from orchestration.ops.outbox import enqueue
 from orchestration.ops.store import writing
 from orchestration.ops.tables import outbox
@@ -77,7 +77,7 @@ def announce_price_changes(
         news = [each for each in changes if each.known_at > since]
         if not news:
             return 0
-        targets = subscribed(active_endpoints(connection), event_type=_EVENT_TYPE, entities=())
+        targets = subscribed(hearing_endpoints(connection), event_type=_EVENT_TYPE, entities=())
         return enqueue(
             connection,
             subject_kind=_SUBJECT_KIND,

@@ -8,7 +8,7 @@ import duckdb
 from sqlalchemy import Connection, Engine, select
 
 from orchestration.governance.bodies import iso, single_body
-from orchestration.governance.endpoints import active_endpoints, subscribed
+from orchestration.governance.endpoints import hearing_endpoints, subscribed
 from orchestration.ops.outbox import enqueue
 from orchestration.ops.store import writing
 from orchestration.ops.tables import outbox
@@ -50,7 +50,7 @@ def announce_sources(engine: Engine, sources: Sequence[SourceReading], *, as_of:
     """
     messages = 0
     with writing(engine) as connection:
-        endpoints = active_endpoints(connection)
+        endpoints = hearing_endpoints(connection)
         for source in sources:
             event_type = _FAILED if source.is_stale else _RECOVERED
             for target in subscribed(endpoints, event_type=event_type, entities=()):

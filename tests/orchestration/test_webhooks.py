@@ -181,6 +181,26 @@ def test_gone_disables_the_endpoint_and_keeps_what_waits_for_it(post: Post) -> N
     assert post.dispatch(NOW + timedelta(days=1)).count("delivered") == 2
 
 
+def test_what_happens_while_an_endpoint_is_disabled_waits_for_it(post: Post) -> None:
+    post.receiver.answers = [410]
+    post.breach()
+    post.dispatch()
+    post.breach()  # recovery and second breach
+    assert post.dispatch().attempts == []
+    assert enable_endpoint(post.engine, "finops")
+    done = post.dispatch(NOW + timedelta(days=1))
+    assert [each.status for each in done.attempts] == ["delivered"] * 2
+    told = [json.loads(body)["data"]["transition"]["seq"] for _, body in post.receiver.deliveries]
+    assert told == [1, 2, 3]  # the first came back as 410: a dead letter
+    assert replay(post.engine, message_id=done.attempts[0].message_id, since=None) == 1
+
+
+def test_an_endpoint_switched_off_in_config_is_written_nothing(post: Post) -> None:
+    sync_endpoints(post.engine, [endpoint(enabled=False)])
+    post.breach()
+    assert rows(post.engine, outbox) == []
+
+
 def test_five_days_of_failure_disable_the_endpoint(post: Post) -> None:
     post.receiver.answers = [500] * 3
     post.breach()
