@@ -10,7 +10,7 @@ from typing import Literal
 
 Level = Literal["ok", "info", "warning", "critical"]
 Condition = Literal["above", "below"]
-Cause = Literal["usage", "period_roll", "deleted"]
+Cause = Literal["usage", "period_roll", "moved", "deleted"]
 
 LEVELS: tuple[Level, ...] = ("ok", "info", "warning", "critical")
 
@@ -62,6 +62,7 @@ class Observation:
     first_evaluated_at: datetime | None  # of the alert; None = never before
     is_closed: bool  # the books of this period are closed
     hysteresis_ratio: Decimal = Decimal(0)  # how far back over a threshold before a level falls
+    is_edited: bool = False  # declared otherwise than when it was seen last
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ def next_state(state: State | None, seen: Observation) -> tuple[State, tuple[Mov
     )
     first = seen.first_evaluated_at
     ended_before_first_seen = seen.period_end <= (first or seen.as_of)
-    if ended_before_first_seen or seen.is_closed:
+    # Late is what usage brings: what an edit makes of a period that is over is recorded alone.
+    if ended_before_first_seen or seen.is_closed or (ended and seen.is_edited):
         return replace(current, level=level), tuple(moves)
     if _is_news(current, level):
         move = _move(
@@ -168,12 +170,17 @@ def roll_period(state: State, thresholds: Thresholds) -> tuple[State, tuple[Move
     return replace(state, announced="ok", seq=move.seq, rolled=True), (move,)
 
 
-def resolve_deleted(state: State, thresholds: Thresholds) -> tuple[State, tuple[Move, ...]]:
-    """The end of an alert whose budget is gone: one recovery if it stood in another state."""
+def resolve_gone(
+    state: State, thresholds: Thresholds, *, cause: Cause
+) -> tuple[State, tuple[Move, ...]]:
+    """The end of what is no more: one recovery if it stood in another state.
+
+    `deleted`: the alert is gone; `moved`: its period now begins at another time.
+    """
     resolved = replace(state, level="ok")
     if state.announced == "ok":
         return resolved, ()
-    move = _move(state, "ok", thresholds, cause="deleted", late=False, baseline=False)
+    move = _move(state, "ok", thresholds, cause=cause, late=False, baseline=False)
     return replace(resolved, announced="ok", seq=move.seq), (move,)
 
 
@@ -181,11 +188,13 @@ def _is_news(state: State, level: Level) -> bool:
     """Whether `level` differs from what was told.
 
     A rolled period has been told as `ok` though its value may stand at any level: until late usage
-    raises it further there is nothing to tell.
+    raises it further there is nothing to tell. Later levels of it count from where it stands.
     """
-    if state.rolled and state.announced == "ok":
+    if not state.rolled:
+        return level != state.announced
+    if state.announced == "ok":
         return severity(level) > severity(state.level)
-    return level != state.announced
+    return level not in (state.level, state.announced)
 
 
 def _move(

@@ -92,13 +92,17 @@ def _evaluate(
     exempt: Collection[str],
 ) -> Evaluation:
     first = evaluator.first_evaluated(connection)
+    versions = evaluator.last_versions(connection)
     closed = evaluator.closed_periods(connection)
     stored = evaluator.stored_states(connection)
     seen = [subject for kind in subjects.values() for subject in kind]
     moved: list[Moved] = []
     for subject in seen:
         before = stored.pop(subject.place, None)
-        moved.append(_observe(subject, before, reading, first.get(subject.alert_id), closed))
+        is_edited = subject.version not in versions.get(subject.alert_id, (subject.version,))
+        moved.append(
+            _observe(subject, before, reading, first.get(subject.alert_id), closed, is_edited)
+        )
         if alerts.is_data_error(subject.value) or subject.is_paused:
             continue  # not an evaluation: the first one that is may still be a baseline
         evaluator.record_version(
@@ -178,6 +182,7 @@ def _observe(
     reading: Reading,
     first_evaluated_at: datetime | None,
     closed: frozenset[str],
+    is_edited: bool,
 ) -> Moved:
     seen = alerts.Observation(
         value=subject.value,
@@ -187,6 +192,7 @@ def _observe(
         first_evaluated_at=first_evaluated_at,
         is_closed=f"{subject.period_end_at - timedelta(microseconds=1):%Y-%m}" in closed,
         hysteresis_ratio=subject.hysteresis_ratio,
+        is_edited=is_edited,
     )
     current = before.state if before else None
     if subject.is_paused:
@@ -212,7 +218,11 @@ def _unseen(
     subjects: Mapping[str, Sequence[Subject]],
     reading: Reading,
 ) -> list[Moved]:
-    """What follows for states that the snapshot does not mention: periods over, alerts gone."""
+    """What follows for states that the snapshot does not mention: over, moved or gone.
+
+    An alert that is alive has a row for the period under way: another place under way is of dates
+    or a zone that are declared no more.
+    """
     alive = {subject.alert_id for kind in subjects.values() for subject in kind}
     moved: list[Moved] = []
     for before in stored.values():
@@ -221,8 +231,9 @@ def _unseen(
         thresholds = thresholds_in(before.context)
         if before.period_end <= reading.as_of:
             state, moves = alerts.roll_period(before.state, thresholds)
-        elif before.alert_id not in alive and reading.checks_ok:
-            state, moves = alerts.resolve_deleted(before.state, thresholds)
+        elif reading.checks_ok and before.period_start <= reading.as_of:
+            cause = "moved" if before.alert_id in alive else "deleted"
+            state, moves = alerts.resolve_gone(before.state, thresholds, cause=cause)
         else:
             continue
         moved.append(Moved(before, replace(before, state=state), moves))

@@ -102,6 +102,26 @@ def record_version(
     )
 
 
+def last_versions(connection: Connection) -> dict[str, frozenset[str]]:
+    """The versions under which each alert was seen by the last evaluation that saw it."""
+    newest = (
+        select(alert_state.c.alert_id, func.max(alert_state.c.last_snapshot_id).label("newest"))
+        .group_by(alert_state.c.alert_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(alert_state.c.alert_id, alert_state.c.alert_version).join(
+            newest,
+            (alert_state.c.alert_id == newest.c.alert_id)
+            & (alert_state.c.last_snapshot_id == newest.c.newest),
+        )
+    )
+    found: dict[str, frozenset[str]] = {}
+    for row in rows:
+        found[row.alert_id] = found.get(row.alert_id, frozenset()) | {row.alert_version}
+    return found
+
+
 def stored_states(connection: Connection) -> dict[tuple[str, datetime], StoredState]:
     """Every alert's state by (alert, period start)."""
     rows = connection.execute(

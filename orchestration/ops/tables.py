@@ -81,7 +81,7 @@ transition = Table(  # E, append
     Column("unit", Text, nullable=False, server_default="usd"),
     Column("alert_version", Text, nullable=False),
     Column("snapshot_id", BigInteger, nullable=False),
-    Column("cause", Text, nullable=False),  # usage | period_roll | deleted
+    Column("cause", Text, nullable=False),  # usage | period_roll | moved | deleted
     Column("late", Boolean, nullable=False),
     Column("baseline", Boolean, nullable=False),
     Column("skipped_reason", Text),  # why no endpoint was told

@@ -14,7 +14,7 @@ from orchestration.governance.alerts import (
     level_of,
     next_state,
     pass_over,
-    resolve_deleted,
+    resolve_gone,
 )
 
 DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
@@ -145,9 +145,9 @@ def test_a_raised_limit_recovers_and_a_lowered_one_jumps() -> None:
 
 def test_a_deleted_budget_resolves_its_alert_once() -> None:
     warning, _ = next_state(FRESH, seen("900"))
-    gone, moves = resolve_deleted(warning, LIMITS)
+    gone, moves = resolve_gone(warning, LIMITS, cause="deleted")
     assert [(m.to_level, m.cause) for m in moves] == [("ok", "deleted")]
-    assert resolve_deleted(gone, LIMITS) == (gone, ())
+    assert resolve_gone(gone, LIMITS, cause="deleted") == (gone, ())
 
 
 @pytest.mark.parametrize(
