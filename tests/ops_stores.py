@@ -1,5 +1,6 @@
 """Operational stores for tests: open, look into, close."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from sqlalchemy import Engine, Table, select
 
 from orchestration.governance.endpoints import EndpointConfig
 from orchestration.ops.store import open_store, reading
+from orchestration.ops.tables import desired_limit, transition
 
 SECRET = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 PREVIOUS_SECRET = "whsec_ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
@@ -45,3 +47,19 @@ def rows(engine: Engine, table: Table) -> list[dict[str, Any]]:
     query = select(table).order_by(*table.primary_key.columns)
     with reading(engine) as connection:
         return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def wants(engine: Engine) -> list[tuple[str, str, int]]:
+    """Key, wanted limit and generation of each key."""
+    return [(row["key_ref"], row["want"], row["generation"]) for row in rows(engine, desired_limit)]
+
+
+def steps(engine: Engine) -> list[tuple[int, str, str]]:
+    """Sequence, level before and level after of each transition, period by period."""
+    found = sorted(rows(engine, transition), key=lambda row: (row["period_start"], row["seq"]))
+    return [(row["seq"], row["from_level"], row["to_level"]) for row in found]
+
+
+def body(row: dict[str, Any]) -> dict[str, Any]:
+    """A message of the outbox, read."""
+    return json.loads(row["body"])
