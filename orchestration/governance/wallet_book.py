@@ -1,13 +1,15 @@
 """The words that the wallet ledger is written in: wallets, entries, use, lots and postings."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-# home wallet, member, month
-UseKey = tuple[str, str, str]
+# The wallets that use may be drawn from, the nearest (its home) first.
+Chain = tuple[str, ...]
+# chain, member, month
+UseKey = tuple[Chain, str, str]
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 # How the line of a top-up is called, before its number.
 TOP_UP_LINE = "top_up|"
@@ -81,7 +83,7 @@ class Use:
     start_at: datetime
     end_at: datetime
     member_key: str
-    chain: tuple[str, ...]  # the nearest wallet first
+    chain: Chain
     cost: Decimal
     corrected_period: str | None = None  # the closed month that it corrects
 
@@ -122,11 +124,16 @@ class Posting:
     stated: Decimal
     ended_at: datetime | None = None
     member_key: str | None = None
-    home_wallet_id: str | None = None
+    chain: Chain | None = None
     corrected_period: str | None = None
     priority: int | None = None
     expires_at: datetime | None = None
     category: str | None = None
+
+    @property
+    def home_wallet_id(self) -> str | None:
+        """The nearest wallet of the use."""
+        return self.chain[0] if self.chain else None
 
     @property
     def posting_id(self) -> str:
@@ -157,15 +164,33 @@ class Opening:
     lots: tuple[Lot, ...] = ()
     lines: frozenset[str] = frozenset()
     owed: Mapping[UseKey, Decimal] = field(default_factory=dict)
-    paid: Mapping[tuple[str, str, str, str], Decimal] = field(default_factory=dict)
+    paid: Mapping[tuple[str, UseKey], Decimal] = field(default_factory=dict)  # by wallet
     top_ups: Mapping[str, TopUps] = field(default_factory=dict)
 
     def recorded(self) -> dict[UseKey, Decimal]:
         """What closed months and their corrections hold of each member's use, by its month."""
         total = dict(self.owed)
-        for (_, *key), amount in self.paid.items():
-            total[tuple(key)] = total.get(tuple(key), Decimal(0)) + amount
+        for (_, key), amount in self.paid.items():
+            total[key] = total.get(key, Decimal(0)) + amount
         return total
+
+    def declared(self, wallet_ids: Collection[str]) -> "Opening":
+        """The same with wallets that are declared no more left out of the chains of use."""
+
+        def shortened(key: UseKey) -> UseKey:
+            chain, member, month = key
+            if chain[0] in wallet_ids:
+                chain = tuple(each for each in chain if each in wallet_ids)
+            return chain, member, month
+
+        owed: dict[UseKey, Decimal] = {}
+        paid: dict[tuple[str, UseKey], Decimal] = {}
+        for key, amount in self.owed.items():
+            owed[shortened(key)] = owed.get(shortened(key), Decimal(0)) + amount
+        for (payer, key), amount in self.paid.items():
+            place = (payer, shortened(key))
+            paid[place] = paid.get(place, Decimal(0)) + amount
+        return replace(self, owed=owed, paid=paid)
 
 
 NOTHING_CLOSED = Opening()

@@ -24,8 +24,8 @@ def to_text(opening: Opening) -> str:
                 for lot in opening.lots
             ],
             "lines": sorted(opening.lines),
-            "owed": [[*key, f"{amount:f}"] for key, amount in opening.owed.items()],
-            "paid": [[*key, f"{amount:f}"] for key, amount in opening.paid.items()],
+            "owed": [[*key, f"{x:f}"] for key, x in opening.owed.items()],
+            "paid": [[payer, *key, f"{x:f}"] for (payer, key), x in opening.paid.items()],
             "top_ups": {
                 wallet_id: {
                     "count": state.count,
@@ -57,8 +57,8 @@ def from_text(text: str) -> Opening:
             for lot in kept["lots"]
         ),
         lines=frozenset(kept["lines"]),
-        owed={(home, member, month): Decimal(x) for home, member, month, x in kept["owed"]},
-        paid={(payer, h, m, month): Decimal(x) for payer, h, m, month, x in kept["paid"]},
+        owed={(tuple(chain), *key): Decimal(x) for chain, *key, x in kept["owed"]},
+        paid={(payer, (tuple(chain), *key)): Decimal(x) for payer, chain, *key, x in kept["paid"]},
         top_ups={
             wallet_id: TopUps(
                 count=state["count"],

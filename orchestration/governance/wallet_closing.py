@@ -1,6 +1,6 @@
 """Books that closed: what their postings leave to begin with, and what they lack. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -36,17 +36,16 @@ def opening_after(
             if each.lot_id not in lots:
                 lots[each.lot_id] = _empty_lot(each)
             lots[each.lot_id].remaining += each.amount
-        if each.home_wallet_id is None or each.member_key is None:
+        if each.chain is None or each.member_key is None:
             lines.add(each.line_id)
             if each.line_id.startswith(TOP_UP_LINE) and each.part:
                 top_ups[each.wallet_id] = _asked(top_ups.get(each.wallet_id, TopUps()), each)
             continue
-        key = (each.home_wallet_id, each.member_key, each.corrected_period or each.period)
+        key = (each.chain, each.member_key, each.corrected_period or each.period)
         if each.kind == "debt":
             owed[key] = owed.get(key, _ZERO) + each.part
         else:
-            payer = (each.wallet_id, *key)
-            paid[payer] = paid.get(payer, _ZERO) + each.part
+            paid[each.wallet_id, key] = paid.get((each.wallet_id, key), _ZERO) + each.part
     for entry in entries:
         answer = entry.top_up_id or entry.grant_id
         if answer is not None and entry.line_id in lines:
@@ -84,23 +83,19 @@ def _asked(state: TopUps, posting: Posting) -> TopUps:
 
 
 def corrections(
-    opening: Opening,
-    closed_use: Mapping[UseKey, tuple[tuple[str, ...], Decimal]],
-    *,
-    wallet_ids: Iterable[str],
+    opening: Opening, closed_use: Mapping[UseKey, Decimal], *, wallet_ids: Collection[str]
 ) -> list[Use]:
     """Use of closed months as known now less what their books hold, dated as open books begin.
 
-    `closed_use` says for each home wallet, member and month the chain of wallets and the cost.
+    It is drawn by the chain of wallets whose use it corrects. The books of a nearest wallet that is
+    declared no more stay as they are.
     """
-    recorded, known = opening.recorded(), set(wallet_ids)
+    recorded = opening.recorded()
     found = []
     for key in sorted(recorded.keys() | closed_use.keys()):
-        home, member, period = key
-        payers = sorted({wallet for wallet, *rest in opening.paid if tuple(rest) == key} - {home})
-        chain, cost = closed_use.get(key, ((home, *payers), _ZERO))
-        difference = cost - recorded.get(key, _ZERO)
-        if difference and home in known:
+        chain, member, period = key
+        difference = closed_use.get(key, _ZERO) - recorded.get(key, _ZERO)
+        if difference and chain[0] in wallet_ids:
             found.append(
                 Use(
                     start_at=opening.at,

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from orchestration.governance.wallet_book import (
+    BEGINNING,
     Entry,
     Recurring,
     TopUpRule,
@@ -44,8 +45,7 @@ _HOURLY = f"""
 """
 _MONTHLY = f"""
     {_CHAINED}
-    select split_part(chain, '>', 1), member_key, strftime(bucket_start_at, '%Y-%m'),
-        min(chain), sum(drawable_usd)
+    select chain, member_key, strftime(bucket_start_at, '%Y-%m'), sum(drawable_usd)
     from chained
     group by 1, 2, 3
 """
@@ -142,14 +142,11 @@ def hourly_use(
     ]
 
 
-def closed_use(
-    con: duckdb.DuckDBPyConnection, *, until: datetime
-) -> dict[UseKey, tuple[tuple[str, ...], Decimal]]:
-    """Use of the months before `until` by nearest wallet, member and month, with its chain."""
-    found = con.execute(_MONTHLY, [datetime(1970, 1, 1), _naive(until)]).fetchall()  # noqa: DTZ001
+def closed_use(con: duckdb.DuckDBPyConnection, *, until: datetime) -> dict[UseKey, Decimal]:
+    """Use of the months before `until` by chain of wallets, member and month."""
+    found = con.execute(_MONTHLY, [_naive(BEGINNING), _naive(until)]).fetchall()
     return {
-        (home, member, period): (tuple(chain.split(">")), cost)
-        for home, member, period, chain, cost in found
+        (tuple(chain.split(">")), member, period): cost for chain, member, period, cost in found
     }
 
 

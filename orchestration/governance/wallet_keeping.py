@@ -76,7 +76,8 @@ def _postings(
         cuts=cuts_of(wallets, entries, until=facts.as_of),
     )
     if newest_closed is not None:
-        names = [wallet.wallet_id for wallet in wallets]
+        names = {wallet.wallet_id for wallet in wallets}
+        opening = opening.declared(names)
         uses += corrections(opening, closed_use(marts, until=opening.at), wallet_ids=names)
     return opening, ledger(wallets, entries, uses, opening=opening, as_of=facts.as_of)
 
@@ -104,7 +105,7 @@ def _balances(
     for lot in opening.lots:
         if lot.wallet_id in settled:
             settled[lot.wallet_id] += lot.remaining
-    for (home, *_), amount in opening.owed.items():
+    for ((home, *_), *_), amount in opening.owed.items():
         if home in debt:
             debt[home] += amount
     ongoing = dict(settled)

@@ -32,7 +32,7 @@ _HOUR = timedelta(hours=1)
 # Amounts have 15 places: any rounding would be a mistake, and is an error.
 EXACT = Context(prec=76, traps=[Inexact])
 # What happens first at one instant.
-_EXPIRY, _GRANT, _ENTRY, _TOP_UP, _USE = range(5)
+_EXPIRY, _GRANT, _ENTRY, _TOP_UP, _GIVEN_BACK, _USE = range(6)
 
 
 def ledger(
@@ -72,14 +72,15 @@ class _Run:
                 rank = _GRANT if entry.kind == "grant" else _ENTRY
                 self._plan(entry.effective_at, rank, entry.entry_id, entry)
         for use in uses:
-            self._plan(use.start_at, _USE, use.line_id, use)
+            rank = _GIVEN_BACK if use.cost < 0 else _USE
+            self._plan(use.start_at, rank, use.line_id, use)
         while self.events:
             at, rank, _, _, what = heapq.heappop(self.events)
             if rank == _EXPIRY:
                 self._expire(what, at)
             elif rank == _TOP_UP:
                 self._top_up(self.wallets[what], at)
-            elif rank == _USE:
+            elif rank in (_GIVEN_BACK, _USE):
                 self._use(what)
             else:
                 self._enter(what, at)
@@ -184,12 +185,12 @@ class _Run:
         line = {
             "ended_at": use.end_at,
             "member_key": use.member_key,
-            "home_wallet_id": use.chain[0],
+            "chain": use.chain,
             "corrected_period": use.corrected_period,
             "stated": use.cost,
         }
         period = use.corrected_period or period_of(use.start_at)
-        key = (use.chain[0], use.member_key, period)
+        key = (use.chain, use.member_key, period)
         if use.cost < 0:
             self._give_back(use, key, line)
         else:
@@ -204,9 +205,9 @@ class _Run:
             for lot, part in self.lots.take(wallet_id, left):
                 left -= part
                 self.lots.post(use.line_id, "use", at, lot=lot, amount=-part, part=part, **line)
-                self.paid[wallet_id, *key] = self.paid.get((wallet_id, *key), _ZERO) + part
+                self.paid[wallet_id, key] = self.paid.get((wallet_id, key), _ZERO) + part
         if left:
-            self.lots.post(use.line_id, "debt", at, wallet_id=key[0], part=left, **line)
+            self.lots.post(use.line_id, "debt", at, wallet_id=use.chain[0], part=left, **line)
             self.owed[key] = self.owed.get(key, _ZERO) + left
 
     def _give_back(self, use: Use, key: UseKey, line: dict[str, Any]) -> None:
@@ -215,15 +216,15 @@ class _Run:
         if forgiven := min(left, self.owed.get(key, _ZERO)):
             left -= forgiven
             self.owed[key] -= forgiven
-            self.lots.post(use.line_id, "debt", at, wallet_id=key[0], part=-forgiven, **line)
+            self.lots.post(use.line_id, "debt", at, wallet_id=use.chain[0], part=-forgiven, **line)
         shares: dict[str, Decimal] = {}
         for wallet_id in reversed(use.chain):
-            shares[wallet_id] = min(left, max(self.paid.get((wallet_id, *key), _ZERO), _ZERO))
+            shares[wallet_id] = min(left, max(self.paid.get((wallet_id, key), _ZERO), _ZERO))
             left -= shares[wallet_id]
         shares[use.chain[0]] += left
         for wallet_id, back in shares.items():
             if back:
-                self.paid[wallet_id, *key] = self.paid.get((wallet_id, *key), _ZERO) - back
+                self.paid[wallet_id, key] = self.paid.get((wallet_id, key), _ZERO) - back
                 lot_id = f"credit|{use.line_id}|{wallet_id}"
                 lot = Lot(lot_id, wallet_id, "correction", None, None, back)
                 self._begin(lot, use.line_id, "adjustment", at, part=-back, **line)

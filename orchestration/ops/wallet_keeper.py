@@ -34,7 +34,7 @@ def record_entries(
     for entry in declared:
         seen.add(entry.entry_id)
         if entry.entry_id not in known:
-            values = _values(entry) | {"idem_key": entry.entry_id, "recorded_at": recorded_at}
+            values = _values(entry) | {"recorded_at": recorded_at}
             connection.execute(insert(wallet_entry).values(**values))
         elif known[entry.entry_id] != entry:
             refused.append(f"{entry.entry_id} was recorded otherwise and counts as it was recorded")
@@ -106,9 +106,7 @@ def save_postings(connection: Connection, postings: Sequence[Posting], *, since:
         row = stored.pop(posting.posting_id, None)
         if row is not None and not row["is_removed"] and _posting(row) == posting:
             continue
-        values = {name: getattr(posting, name) for name in _POSTING_FIELDS}
-        values |= {"posting_id": posting.posting_id, "period": posting.period}
-        values |= {"revision": newest + 1, "is_removed": False}
+        values = _posting_values(posting) | {"revision": newest + 1, "is_removed": False}
         (fresh if row is None else changed).append(values)
     gone = [name for name, row in stored.items() if not row["is_removed"]]
     if fresh:
@@ -150,8 +148,15 @@ def _values(entry: Entry) -> dict[str, Any]:
     return {"id": values.pop("entry_id"), **values}
 
 
+def _posting_values(posting: Posting) -> dict[str, Any]:
+    values = {name: getattr(posting, name) for name in _POSTING_FIELDS}
+    values |= {name: getattr(posting, name) for name in ("posting_id", "period", "home_wallet_id")}
+    return values | {"chain": ">".join(posting.chain) if posting.chain else None}
+
+
 def _posting(row: RowMapping | Mapping[str, Any]) -> Posting:
-    return Posting(**{name: row[name] for name in _POSTING_FIELDS})
+    values = {name: row[name] for name in _POSTING_FIELDS}
+    return Posting(**values | {"chain": tuple(row["chain"].split(">")) if row["chain"] else None})
 
 
 def _update_all(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:

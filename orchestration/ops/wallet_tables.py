@@ -7,7 +7,7 @@ from orchestration.ops.column_types import METADATA, ExactDecimal, UtcDateTime
 wallet_entry = Table(  # E, from config; append
     "wallet_entry",
     METADATA,
-    Column("id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),  # its idempotency key
     Column("wallet_id", Text, nullable=False),
     Column("kind", Text, nullable=False),  # grant | void | transfer | adjustment
     Column("amount", ExactDecimal),  # null: a void of all that is left
@@ -18,7 +18,6 @@ wallet_entry = Table(  # E, from config; append
     Column("grant_id", Text),
     Column("to_wallet_id", Text),
     Column("top_up_id", Text),
-    Column("idem_key", Text, nullable=False, unique=True),
     Column("recorded_at", UtcDateTime, nullable=False),
 )
 
@@ -40,6 +39,7 @@ wallet_posting = Table(  # E; written anew where open months change, never in cl
     Column("stated", ExactDecimal, nullable=False),
     Column("member_key", Text),
     Column("home_wallet_id", Text),
+    Column("chain", Text),  # the wallets of the use, the home first: team>company
     Column("corrected_period", Text),
     Column("priority", Integer),
     Column("category", Text),

@@ -23,7 +23,6 @@ ENTRY = {
     "kind": "grant",
     "amount": Decimal("0.100000000000001"),
     "effective_at": AT,
-    "idem_key": "k1",
     "recorded_at": AT,
 }
 

@@ -2,9 +2,11 @@
 
 from decimal import Decimal
 
+import pytest
 from wallet_words import at, entry, grant, left, run, top_up, use, wallet
 
 from orchestration.governance.wallet_book import Posting, Use
+from orchestration.governance.wallet_checkpoints import from_text, to_text
 from orchestration.governance.wallet_closing import corrections, opening_after
 
 JANUARY = [grant("a", "100"), grant("b", "50", priority=1, until="2026-02-15")]
@@ -19,8 +21,8 @@ def closed(*uses: Use, **more: object) -> list[Posting]:
 
 def corrected(frozen: list[Posting], cost: str) -> list[Use]:
     opening = opening_after(frozen, JANUARY, at=FEBRUARY)
-    now = {("w", "m", "2026-01"): (("w",), Decimal(cost))}
-    return corrections(opening, now, wallet_ids=["w"])
+    now = {(("w",), "m", "2026-01"): Decimal(cost)}
+    return corrections(opening, now, wallet_ids={"w"})
 
 
 def test_open_books_begin_with_what_closed_ones_leave() -> None:
@@ -58,6 +60,52 @@ def test_use_that_shrank_first_lessens_the_debt_and_then_is_credited() -> None:
     found = [(each.kind, each.amount, each.part) for each in rest]
     assert found == [("debt", 0, -10), ("adjustment", 20, -20)]
     assert sum(each.part for each in rest) == -30
+
+
+CHAT, SEARCH = ("team", "chat"), ("team", "search")
+THREE = [wallet("team"), wallet("chat"), wallet("search")]
+TOPPED = [grant(name, amount, wallet_id=name)
+          for name, amount in (("team", "40"), ("chat", "100"), ("search", "100"))]  # fmt: skip
+
+
+def of_two_chains() -> list[Posting]:
+    """60 of chat (40 of the team's, 20 of chat's), then 30 of search, all of search's."""
+    uses = [use("60", "2026-01-10", chain=CHAT), use("30", "2026-01-11", chain=SEARCH)]
+    return run(wallets=THREE, entries=TOPPED, uses=uses, as_of="2026-01-31")
+
+
+@pytest.mark.parametrize(
+    ("chat", "search", "moved"),
+    [
+        ("60", "45.5", [("search", "use", "-15.5")]),
+        ("50", "30", [("chat", "adjustment", "10")]),
+        ("50", "45.5", [("chat", "adjustment", "10"), ("search", "use", "-15.5")]),
+        ("70", "20", [("search", "adjustment", "10"), ("chat", "use", "-10")]),
+        # Of 30 that came back, 20 are chat's and 10 the team's: the team pays first again.
+        ("30", "42", [("chat", "adjustment", "20"), ("team", "adjustment", "10"),
+                      ("team", "use", "-10"), ("search", "use", "-2")]),
+    ],
+)  # fmt: skip
+def test_a_correction_is_of_the_chain_of_wallets_whose_use_it_corrects(
+    chat: str, search: str, moved: list[tuple[str, str, str]]
+) -> None:
+    opening = opening_after(of_two_chains(), TOPPED, at=FEBRUARY)
+    assert from_text(to_text(opening)) == opening
+    now = {(CHAT, "m", "2026-01"): Decimal(chat), (SEARCH, "m", "2026-01"): Decimal(search)}
+    late = corrections(opening, now, wallet_ids={"team", "chat", "search"})
+    rest = run(wallets=THREE, entries=TOPPED, uses=late, opening=opening, as_of="2026-02-02")
+    assert [(each.wallet_id, each.kind, f"{each.amount:f}") for each in rest] == moved
+
+
+def test_a_wallet_that_is_declared_no_more_keeps_what_it_paid() -> None:
+    opening = opening_after(of_two_chains(), TOPPED, at=FEBRUARY).declared({"team", "search"})
+    now = {(("team",), "m", "2026-01"): Decimal(60), (SEARCH, "m", "2026-01"): Decimal(30)}
+    assert corrections(opening, now, wallet_ids={"team", "search"}) == []
+    now[("team",), "m", "2026-01"] = Decimal(55)
+    [less] = corrections(opening, now, wallet_ids={"team", "search"})
+    assert (less.chain, less.cost) == (("team",), -5)
+    gone = opening.declared({"search"})
+    assert corrections(gone, {}, wallet_ids={"search"}) == []
 
 
 def test_a_correction_that_was_closed_itself_is_not_made_again() -> None:

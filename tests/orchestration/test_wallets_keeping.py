@@ -162,6 +162,28 @@ def test_a_closed_month_keeps_its_draws_and_later_ones_are_dated(
     assert balance(kept) == (491, 488, 0)
 
 
+def test_a_closed_month_of_two_chains_is_corrected_chain_by_chain(
+    store: Engine, tmp_path: Path
+) -> None:
+    (tmp_path / "two").mkdir()
+    marts = Marts(tmp_path / "two")
+    for name, amount in (("team", "40"), ("chat", "100"), ("search", "100")):
+        marts.wallet(name)
+        marts.grant(name, amount, wallet_id=name)
+    marts.use("60", "2026-10-05T09:00", chain=("team", "chat"))
+    marts.use("30", "2026-10-06T09:00", chain=("team", "search"))
+    keep(store, marts, 1, "2026-11-02")
+    close(store, "2026-10")
+    marts.use("15.5", "2026-10-07T09:00", chain=("team", "search"))
+    kept = keep(store, marts, 2, "2026-11-08")
+    # 20 of chat's for chat; 30 and the 15.5 that came late of search's.
+    assert {each.wallet_id: each.ongoing for each in kept.balances} == {
+        "chat": 80,
+        "search": Decimal("54.5"),
+        "team": 0,
+    }
+
+
 def test_an_entry_counts_as_it_was_recorded_first(store: Engine, marts: Marts) -> None:
     assert keep(store, marts, 1, "2026-11-02").refused == ()
     marts.con.execute("update wallets.dim_wallet_entries set amount_usd = 5 where entry_id = 'g2'")
