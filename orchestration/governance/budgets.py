@@ -11,6 +11,8 @@ from typing import Self
 
 import duckdb
 
+from orchestration.governance.lineage import lineage_of
+
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetReading:
@@ -50,8 +52,7 @@ class BudgetReading:
 
     def lineage(self) -> tuple[str, ...]:
         """The entity and its ancestors, as the path names them."""
-        parts = [part.strip() for part in (self.entity_path or "").split("/")]
-        return tuple(dict.fromkeys([*filter(None, parts), self.entity_key]))
+        return lineage_of(self.entity_path, self.entity_key)
 
 
 @dataclass(frozen=True, kw_only=True)

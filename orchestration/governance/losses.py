@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from orchestration.governance.bodies import iso, money, single_body
 from orchestration.governance.endpoints import hearing_endpoints, subscribed
+from orchestration.governance.lineage import lineage_of
 from orchestration.ops.outbox import enqueue
 from orchestration.ops.store import writing
 
@@ -55,10 +56,10 @@ def announce_losses(engine: Engine, losses: Sequence[Loss], *, as_of: datetime) 
     with writing(engine) as connection:
         endpoints = hearing_endpoints(connection)
         for loss in losses:
-            path = [part.strip() for part in (loss.customer_path or "").split("/")]
-            entities = [*filter(None, path), loss.customer_key]
             targets = subscribed(
-                endpoints, event_type="margin.threshold_reached", entities=entities
+                endpoints,
+                event_type="margin.threshold_reached",
+                entities=lineage_of(loss.customer_path, loss.customer_key),
             )
             messages += enqueue(
                 connection,

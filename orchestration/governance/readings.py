@@ -10,6 +10,7 @@ import duckdb
 
 from orchestration.governance.alerts import LEVELS, Thresholds
 from orchestration.governance.bodies import iso, money
+from orchestration.governance.lineage import lineage_of
 from orchestration.governance.subjects import Subject, recipients_of
 
 KINDS = ("burn_rate", "anomaly", "forecast", "trust")
@@ -51,7 +52,7 @@ def _subject(kind: str, row: Mapping[str, Any]) -> Subject:
                 "name": row["entity_name"],
                 "path": row["entity_path"],
                 "tree": row["tree"],
-                "lineage": _lineage(row),
+                "lineage": list(lineage_of(row["entity_path"], row["entity_key"])),
             },
             "period": {
                 "start_at": iso(_utc(row["period_start_at"])),
@@ -69,11 +70,6 @@ def _subject(kind: str, row: Mapping[str, Any]) -> Subject:
         is_paused=row["is_paused"],
         recipients=recipients_of(row["recipients"]),
     )
-
-
-def _lineage(row: Mapping[str, Any]) -> list[str]:
-    parts = [part.strip() for part in (row["entity_path"] or "").split("/")]
-    return list(dict.fromkeys([*filter(None, parts), row["entity_key"]]))
 
 
 def _utc(moment: datetime) -> datetime:

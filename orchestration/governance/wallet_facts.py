@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from orchestration.governance.lineage import lineage_of
 from orchestration.governance.wallet_book import (
     BEGINNING,
     Entry,
@@ -75,8 +76,7 @@ class WalletRow:
 
     def lineage(self) -> tuple[str, ...]:
         """The node and its ancestors, from the root down."""
-        parts = [part.strip() for part in (self.entity_path or "").split("/")]
-        return tuple(dict.fromkeys([*filter(None, parts), self.entity_key]))
+        return lineage_of(self.entity_path, self.entity_key)
 
     def wallet(self) -> Wallet:
         """The wallet as its ledger sees it."""
