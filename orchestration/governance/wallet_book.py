@@ -150,7 +150,7 @@ class Posting:
 class TopUps:
     """The top-ups of a wallet so far."""
 
-    count: int = 0
+    count: int = 0  # the number of the last one
     last_at: datetime | None = None
     pending_id: str | None = None
     answered: frozenset[str] = frozenset()
@@ -194,6 +194,11 @@ class Opening:
 
 
 NOTHING_CLOSED = Opening()
+
+
+def top_up_id(wallet_id: str, number: int) -> str:
+    """What the top-up of a wallet is called."""
+    return f"{wallet_id}/top-up/{number}"
 
 
 def period_of(at: datetime) -> str:

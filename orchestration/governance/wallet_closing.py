@@ -76,7 +76,7 @@ def _asked(state: TopUps, posting: Posting) -> TopUps:
     is_pending = posting.kind == "top_up_pending" and name not in state.answered
     return replace(
         state,
-        count=state.count + 1,
+        count=int(name.rpartition("/")[2]),
         last_at=posting.at,
         pending_id=name if is_pending else state.pending_id,
     )

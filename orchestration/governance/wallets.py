@@ -23,6 +23,7 @@ from orchestration.governance.wallet_book import (
     UseKey,
     Wallet,
     period_of,
+    top_up_id,
 )
 from orchestration.governance.wallet_grants import recurring_grants
 from orchestration.governance.wallet_lots import Lots
@@ -252,27 +253,32 @@ class _Run:
         if state.last_at is not None and at < state.last_at + rule.cooldown:
             self._look(wallet.wallet_id, state.last_at + rule.cooldown)
             return
-        lot_id = f"{wallet.wallet_id}/top-up/{state.count + 1}"
+        number = state.count + 1
+        if rule.needs_confirmation:
+            # One that was answered before it was asked for is done with: the next is another.
+            while top_up_id(wallet.wallet_id, number) in state.answered:
+                number += 1
+        lot_id = top_up_id(wallet.wallet_id, number)
         line = f"{TOP_UP_LINE}{lot_id}"
         amount = rule.amount if rule.target is None else rule.target - balance
         assert amount is not None
-        state = replace(state, count=state.count + 1, last_at=at)
+        state = replace(state, count=number, last_at=at)
         self.top_ups[wallet.wallet_id] = state
         if not rule.needs_confirmation:
             expires_at = at + rule.expires_after if rule.expires_after else None
             lot = Lot(lot_id, wallet.wallet_id, "purchased", rule.priority, expires_at, amount)
             self._begin(lot, line, "grant", at, part=amount, stated=amount)
-        elif lot_id not in state.answered:
+        else:
             self.top_ups[wallet.wallet_id] = replace(state, pending_id=lot_id)
             asked = {"wallet_id": wallet.wallet_id, "part": amount, "stated": amount}
             self.lots.post(line, "top_up_pending", at, **asked)
         self._look(wallet.wallet_id, at + rule.cooldown)
 
-    def _answer(self, wallet_id: str, top_up_id: str) -> bool:
+    def _answer(self, wallet_id: str, name: str) -> bool:
         """A top-up is paid for or called off; True if it was pending."""
         state = self.top_ups.get(wallet_id, TopUps())
-        is_pending = state.pending_id == top_up_id
+        is_pending = state.pending_id == name
         pending_id = None if is_pending else state.pending_id
-        answered = state.answered | {top_up_id}
+        answered = state.answered | {name}
         self.top_ups[wallet_id] = replace(state, pending_id=pending_id, answered=answered)
         return is_pending

@@ -246,6 +246,19 @@ def test_one_top_up_at_most_is_pending_until_it_is_paid_or_called_off() -> None:
     assert asked(off) == (["top_up|w/top-up/1", "top_up|w/top-up/2"], {"g": "5"})
 
 
+def test_a_payment_dated_before_the_request_does_not_swallow_the_next_one() -> None:
+    """100 and 50 paid ahead, less 90: nothing is asked for; less 45 more, 15 are left."""
+    rule = top_up("20", amount=Decimal(100), needs_confirmation=True, cooldown=5 * A_DAY)
+    found = run(
+        wallets=[wallet(top_up=rule)],
+        entries=[grant("g", "100"), grant("p", "50", on="2026-02-09", top_up_id="w/top-up/1")],
+        uses=[use("90", "2026-02-10T09:00"), use("45", "2026-02-12T09:00")],
+        as_of="2026-02-13",
+    )
+    asked = [(each.line_id, each.at) for each in found if each.kind == "top_up_pending"]
+    assert asked == [("top_up|w/top-up/2", at("2026-02-12T10:00"))]
+
+
 def test_a_negative_hour_takes_back_debt_first_and_then_credits_who_paid() -> None:
     found = run(
         wallets=[wallet("team"), wallet("company")],

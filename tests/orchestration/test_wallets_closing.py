@@ -125,6 +125,26 @@ def test_an_entry_dated_into_closed_books_counts_from_when_the_open_ones_begin()
     assert [(each.lot_id, each.at, each.amount) for each in rest] == [("forgotten", FEBRUARY, 7)]
 
 
+def test_numbers_of_top_ups_go_on_where_the_closed_books_left_them() -> None:
+    rule = top_up("50", amount=Decimal(80), needs_confirmation=True)
+    entries = [*JANUARY, grant("ahead", "5", on="2026-01-02", top_up_id="w/top-up/1")]
+    january, february = (
+        use("140", "2026-01-10"),
+        grant("paid", "80", on="2026-02-02", top_up_id="w/top-up/2"),
+    )
+    facts = {"wallets": [wallet(top_up=rule)], "entries": [*entries, february]}
+    whole = run(**facts, uses=[january, use("60", "2026-02-03")], as_of="2026-02-04")
+    frozen = [each for each in whole if each.period == "2026-01"]
+    assert [each.line_id for each in frozen if each.kind == "top_up_pending"] == [
+        "top_up|w/top-up/2"
+    ]
+    opening = opening_after(frozen, facts["entries"], at=FEBRUARY)
+    assert opening.top_ups["w"].count == 2
+    rest = run(**facts, uses=[use("60", "2026-02-03")], opening=opening, as_of="2026-02-04")
+    assert [*frozen, *rest] == whole
+    assert rest[-1].line_id == "top_up|w/top-up/3"
+
+
 def test_a_pending_top_up_stays_pending_and_keeps_its_number() -> None:
     wallets = [wallet(top_up=top_up("50", amount=Decimal(80), needs_confirmation=True))]
     frozen = closed(use("140", "2026-01-10"), wallets=wallets)
