@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from budget_readings import AS_OF, budget, key, reading
 from ops_stores import rows
@@ -12,7 +13,7 @@ from orchestration.enforcement.gateway import Gateway
 from orchestration.enforcement.reconcile import Action, Rules, reconcile
 from orchestration.governance.budgets import BudgetReading, KeyOfBudget, LimitReading
 from orchestration.governance.evaluate import Evaluation, evaluate
-from orchestration.ops.tables import outbox
+from orchestration.ops.tables import desired_limit, outbox
 
 
 @dataclass
@@ -45,6 +46,10 @@ class LimitedPlace:
     def results(self, after: timedelta = timedelta(0)) -> list[tuple[str, str]]:
         """Step and result of each action of a reconciliation."""
         return [(action.step, action.result) for action in self.run(after)]
+
+    def wants(self) -> list[dict[str, Any]]:
+        """What ought to stand for each key."""
+        return rows(self.engine, desired_limit)
 
     def messages(self) -> list[str]:
         """Types of the messages about limits, oldest first."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from orchestration.ops.evaluator import StoredWant
+from orchestration.ops.wants import StoredWant
 
 KEYS_AT_LEAST = 3
 KEYS_RATIO = Decimal("0.1")

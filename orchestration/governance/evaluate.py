@@ -20,11 +20,12 @@ from orchestration.governance.budgets import Reading
 from orchestration.governance.endpoints import hearing_endpoints
 from orchestration.governance.limits import wanted_limits
 from orchestration.governance.reminders import remind
-from orchestration.governance.standings import Moved, key_counts, standings_of
+from orchestration.governance.standings import Moved, key_counts, standings_of, with_edits
 from orchestration.governance.subjects import Subject, budget_subject, thresholds_in
 from orchestration.ops import evaluator
 from orchestration.ops.evaluator import StoredState
 from orchestration.ops.store import writing
+from orchestration.ops.wants import save_want, stored_wants
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def _evaluate(
             effective_at=reading.as_of,
         )
     moved += _unseen(stored, subjects, reading)
+    moved = with_edits(moved, reading, known=first, versions=versions)
     for each in moved:
         evaluator.save_state(
             connection, each.after, before=each.before, snapshot_id=reading.snapshot_id
@@ -132,8 +134,8 @@ def _evaluate(
         reading=reading,
         endpoints=endpoints,
     )
-    standings = standings_of(moved, reading, known=first)
-    wants_before = evaluator.stored_wants(connection)
+    standings = standings_of(moved, reading)
+    wants_before = stored_wants(connection)
     wants, held = wanted_limits(reading, standings=standings, before=wants_before, exempt=exempt)
     wants, asked = ask_approvals(
         wants,
@@ -144,7 +146,7 @@ def _evaluate(
     changes: list[WantChange] = []
     for want in wants:
         place = (want.gateway, want.key_ref)
-        evaluator.save_want(
+        save_want(
             connection, want, is_new=place not in wants_before, snapshot_id=reading.snapshot_id
         )
         if place not in wants_before or wants_before[place].generation != want.generation:

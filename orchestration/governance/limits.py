@@ -14,7 +14,7 @@ from typing import Any
 from orchestration.governance.alerts import Level
 from orchestration.governance.bodies import iso, money
 from orchestration.governance.budgets import BudgetReading, KeyOfBudget, LimitReading, Reading
-from orchestration.ops.evaluator import StoredWant
+from orchestration.ops.wants import StoredWant
 
 # The first that is asked for is the one that is set.
 STRENGTH = ("block", "zero_budget", "cap_to_remaining", "rate_limit")
@@ -28,7 +28,7 @@ class Standing:
     level: Level
     has_amount: bool  # False: a data error, the level is the last one known
     transition_id: str | None  # the transition that brought it here
-    is_edited: bool  # new, or changed since the last snapshot so that this use reaches it
+    is_edited: bool  # new, or changed, and this use would not have reached it before
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def wanted_limits(
             place = (key.source_instance, key.raw_key_hash)
             reasons = asked.setdefault(place, [])
             if hold is None:
-                reasons.append(_reason(standing, key, reading, before.get(place)))
+                reasons.append(_reason(standing, key, reading))
             elif all(reason["budget_id"] != row.budget_id for reason in reasons):
                 fresh.append(key.raw_key_alias or "a key without an alias")
         if hold is not None and fresh:
@@ -117,7 +117,7 @@ def _kept(
         return {**reason, "held_reason": hold}
     # What travelled when the limit was set is not known to have arrived: a key that is blocked
     # burns nothing, and would be opened at once.
-    headroom = max(Decimal(reason["headroom"] or 0), _limit(standing, reading).headroom)
+    headroom = max(Decimal(reason["headroom"] or 0), limit_reading(standing.row, reading).headroom)
     if row.budget_id in listed or not _acts(standing, reading, headroom=headroom):
         return None
     return {**reason, **_amounts(standing, headroom), "held_reason": None}
@@ -130,12 +130,12 @@ def _acts(standing: Standing, reading: Reading, *, headroom: Decimal | None = No
         return False
     if row.action == "cap_to_remaining":
         return row.amount is not None and row.used is not None
-    threshold = row.critical_threshold if row.mode == "hard" else row.warning_threshold
+    threshold = _act_threshold(row)
     if standing.level == "critical" or (row.mode == "soft" and standing.level == "warning"):
         return True
     if threshold is None or row.used is None or not standing.has_amount or row.mode != "hard":
         return False
-    travelling = _limit(standing, reading).headroom if headroom is None else headroom
+    travelling = limit_reading(standing.row, reading).headroom if headroom is None else headroom
     return travelling > 0 and row.used + travelling >= threshold
 
 
@@ -195,11 +195,9 @@ def _basis(kind: str, stated: Mapping[str, Any]) -> Any:
     return stated.get("of") if kind == "cap_to_remaining" else stated
 
 
-def _reason(
-    standing: Standing, key: KeyOfBudget, reading: Reading, before: StoredWant | None
-) -> dict[str, Any]:
+def _reason(standing: Standing, key: KeyOfBudget, reading: Reading) -> dict[str, Any]:
     row = standing.row
-    limit = _limit(standing, reading)
+    limit = limit_reading(standing.row, reading)
     return {
         "budget_id": row.budget_id,
         "budget_version": row.budget_version,
@@ -213,7 +211,7 @@ def _reason(
         "requests_per_minute": limit.requests_per_minute,
         **_amounts(standing, limit.headroom),
         "is_breach": _is_breach(standing, limit),
-        "cause": _cause(standing, limit, before) if _is_breach(standing, limit) else "usage",
+        "cause": _cause(standing, limit) if _is_breach(standing, limit) else "usage",
         "key_alias": key.raw_key_alias,
         "own_usage_ratio": None if key.own_usage_ratio is None else str(key.own_usage_ratio),
         "held_reason": None,
@@ -241,24 +239,28 @@ def _is_breach(standing: Standing, limit: LimitReading) -> bool:
     return row.used + limit.headroom >= row.critical_threshold
 
 
-def _cause(standing: Standing, limit: LimitReading, before: StoredWant | None) -> str:
+def _cause(standing: Standing, limit: LimitReading) -> str:
     """What brought the budget here: usage, unless it would not be without what else moved it."""
     row = standing.row
     if standing.is_edited:
         return "budget"
-    for reason in before.reasons if before is not None and before.want != "open" else ():
-        is_same = reason["budget_id"] == row.budget_id
-        is_same = is_same and reason["budget_version"] == row.budget_version
-        is_same = is_same and reason["period_start_at"] == iso(row.period_start_at)
-        if is_same and reason.get("cause") == "budget":
-            return "budget"
-    threshold = row.critical_threshold if row.mode == "hard" else row.warning_threshold
+    threshold = _act_threshold(row)
     if limit.moved_use <= 0 or row.used is None or threshold is None:
         return "usage"
     is_reached = row.used - limit.moved_use + limit.headroom >= threshold
     return "usage" if is_reached else limit.moved_by or "price"
 
 
-def _limit(standing: Standing, reading: Reading) -> LimitReading:
-    place = (standing.row.budget_id, standing.row.period_start_at)
+def act_level(row: BudgetReading) -> Level:
+    """The level from which a budget's limits stand."""
+    return "critical" if row.mode == "hard" else "warning"
+
+
+def _act_threshold(row: BudgetReading) -> Decimal | None:
+    return row.critical_threshold if act_level(row) == "critical" else row.warning_threshold
+
+
+def limit_reading(row: BudgetReading, reading: Reading) -> LimitReading:
+    """What limits need to know of a budget; nothing special where the marts say nothing."""
+    place = (row.budget_id, row.period_start_at)
     return reading.limits.get(place, LimitReading(*place))

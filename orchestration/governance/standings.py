@@ -1,16 +1,19 @@
 """Where each budget stands after an evaluation, as far as limits are concerned."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 
 from orchestration.governance import alerts
-from orchestration.governance.budgets import Reading
-from orchestration.governance.limits import Standing
+from orchestration.governance.budgets import BudgetReading, Reading
+from orchestration.governance.limits import Standing, act_level, limit_reading
 from orchestration.governance.subjects import budget_alert_id, thresholds_in
 from orchestration.ops import evaluator
 from orchestration.ops.evaluator import StoredState
+
+_NO_THRESHOLDS = {"info": None, "warning": None, "critical": None}
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,58 @@ class Moved:
         return self.after.alert_id, self.after.period_start
 
 
-def standings_of(
-    moved: Sequence[Moved], reading: Reading, *, known: Collection[str]
-) -> list[Standing]:
-    """Every budget of the snapshot in its current period; `known` were evaluated before it."""
-    after = {(each.after.alert_id, each.after.period_start): each.after for each in moved}
-    before = {(each.after.alert_id, each.after.period_start): each.before for each in moved}
+def with_edits(
+    moved: Sequence[Moved],
+    reading: Reading,
+    *,
+    known: Collection[str],
+    versions: Mapping[str, Collection[str]],
+) -> list[Moved]:
+    """The same, each budget with the thresholds before the edit that brought it to its limits.
+
+    `known` are the alerts that were evaluated before, `versions` those they were last seen under.
+    """
+    rows = {(budget_alert_id(row), row.period_start_at): row for row in reading.budgets}
+    found: list[Moved] = []
+    for each in moved:
+        row, after = rows.get(each.place), each.after
+        if row is not None:
+            alert_id = after.alert_id
+            old = (each.before.version,) if each.before else versions.get(alert_id, ())
+            is_edit = alert_id not in known or after.version not in old
+            edited_from = _edited_from(each, row, reading, is_edit=is_edit)
+            each = replace(each, after=replace(after, edited_from=edited_from))
+        found.append(each)
+    return found
+
+
+def _edited_from(
+    each: Moved, row: BudgetReading, reading: Reading, *, is_edit: bool
+) -> Mapping[str, str | None] | None:
+    """Kept until the level falls below the one from which the budget is limited."""
+    kept = each.before.edited_from if each.before else None
+    before = each.before.context["thresholds"] if each.before else _NO_THRESHOLDS
+    value, act = each.after.value, alerts.severity(act_level(row))
+    if value is None or row.is_paused:  # not judged yet
+        return before if is_edit and kept is None else kept
+    reach = value + limit_reading(row, reading).headroom
+    level = max(
+        alerts.severity(each.after.state.level), _severity(reach, each.after.context["thresholds"])
+    )
+    if level < act:
+        return None
+    if kept is not None or not is_edit:
+        return kept
+    if _severity(reach, before) < act:
+        return before
+    # Not the thresholds were edited but what counts: how much would count without is not known.
+    is_new = each.before is None or alerts.severity(each.before.state.level) < act
+    return _NO_THRESHOLDS if is_new else None
+
+
+def standings_of(moved: Sequence[Moved], reading: Reading) -> list[Standing]:
+    """Every budget of the snapshot in its current period."""
+    after = {each.place: each.after for each in moved}
     standings: list[Standing] = []
     for row in reading.budgets:
         stored = after[budget_alert_id(row), row.period_start_at]
@@ -47,19 +96,22 @@ def standings_of(
                 transition_id=evaluator.transition_id(stored.alert_id, stored.period_start, seq)
                 if seq
                 else None,
-                is_edited=stored.alert_id not in known
-                or _is_edited(before[stored.alert_id, row.period_start_at], stored),
+                is_edited=_is_edited(stored, row, reading),
             )
         )
     return standings
 
 
-def _is_edited(before: StoredState | None, after: StoredState) -> bool:
-    """True if another declaration made the level more severe than the same use was before it."""
-    if before is None or before.version == after.version or after.value is None:
-        return False
-    level = alerts.level_of(after.value, thresholds_in(before.context))
-    return alerts.severity(level) < alerts.severity(after.state.level)
+def _is_edited(stored: StoredState, row: BudgetReading, reading: Reading) -> bool:
+    """True if this use would not be limited as the budget was before its edit."""
+    if stored.edited_from is None or stored.value is None:
+        return stored.edited_from is not None
+    reach = stored.value + limit_reading(row, reading).headroom
+    return _severity(reach, stored.edited_from) < alerts.severity(act_level(row))
+
+
+def _severity(value: Decimal, thresholds: Mapping[str, str | None]) -> int:
+    return alerts.severity(alerts.level_of(value, thresholds_in({"thresholds": thresholds})))
 
 
 def key_counts(reading: Reading) -> dict[str, int]:

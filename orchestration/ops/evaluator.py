@@ -14,11 +14,12 @@ from orchestration.governance.alerts import Cause, Level, Move, State
 from orchestration.ops.tables import (
     alert_state,
     alert_version,
-    desired_limit,
     facts_snapshot,
     period_close,
     transition,
 )
+
+_EDITED_FROM = "edited_from"
 
 
 @dataclass(frozen=True)
@@ -34,20 +35,8 @@ class StoredState:
     unit: str
     version: str
     context: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class StoredWant:
-    """What ought to stand at a gateway for one key."""
-
-    gateway: str
-    key_ref: str
-    generation: int
-    want: str  # open, or a kind of limit
-    stated: Mapping[str, Any]  # what the kind needs: remaining_usd, requests_per_minute
-    reasons: tuple[Mapping[str, Any], ...]
-    held_reason: str | None
-    approval_id: str | None  # a person has to say yes to this first
+    # The thresholds before the edit that brought a budget to where it is limited; while it is.
+    edited_from: Mapping[str, str | None] | None = None
 
 
 def record_snapshot(
@@ -142,9 +131,11 @@ def stored_states(connection: Connection) -> dict[tuple[str, datetime], StoredSt
             limit_value=row.limit_value,
             unit=row.unit,
             version=row.alert_version,
-            context=json.loads(row.context_json),
+            context={name: said for name, said in context.items() if name != _EDITED_FROM},
+            edited_from=context.get(_EDITED_FROM),
         )
         for row in rows
+        for context in (json.loads(row.context_json),)
     }
 
 
@@ -163,7 +154,7 @@ def save_state(
         "unit": new.unit,
         "alert_version": new.version,
         "last_snapshot_id": snapshot_id,
-        "context_json": json.dumps(new.context, sort_keys=True),
+        "context_json": json.dumps({**new.context, _EDITED_FROM: new.edited_from}, sort_keys=True),
     }
     key = {"alert_id": new.alert_id, "period_start": new.period_start}
     if before is None:
@@ -255,46 +246,3 @@ def last_moves(connection: Connection) -> dict[tuple[str, datetime], tuple[Move,
 def closed_periods(connection: Connection) -> frozenset[str]:
     """The months whose books are closed, as 2026-10."""
     return frozenset(connection.scalars(select(period_close.c.period)))
-
-
-def stored_wants(connection: Connection) -> dict[tuple[str, str], StoredWant]:
-    """What ought to stand, by (gateway, key)."""
-    rows = connection.execute(
-        select(desired_limit).order_by(desired_limit.c.gateway, desired_limit.c.key_ref)
-    )
-    return {
-        (row.gateway, row.key_ref): StoredWant(
-            gateway=row.gateway,
-            key_ref=row.key_ref,
-            generation=row.generation,
-            want=row.want,
-            stated=json.loads(row.want_json),
-            reasons=tuple(json.loads(row.reason_json)),
-            held_reason=row.held_reason,
-            approval_id=row.approval_id,
-        )
-        for row in rows
-    }
-
-
-def save_want(connection: Connection, new: StoredWant, *, is_new: bool, snapshot_id: int) -> None:
-    """What ought to stand for one key."""
-    values = {
-        "generation": new.generation,
-        "want": new.want,
-        "want_json": json.dumps(dict(new.stated), sort_keys=True),
-        "reason_json": json.dumps([dict(reason) for reason in new.reasons], sort_keys=True),
-        "held_reason": new.held_reason,
-        "approval_id": new.approval_id,
-        "snapshot_id": snapshot_id,
-    }
-    if is_new:
-        connection.execute(
-            insert(desired_limit).values(gateway=new.gateway, key_ref=new.key_ref, **values)
-        )
-        return
-    connection.execute(
-        update(desired_limit)
-        .where(desired_limit.c.gateway == new.gateway, desired_limit.c.key_ref == new.key_ref)
-        .values(**values)
-    )
