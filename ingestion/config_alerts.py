@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from ingestion.config_budgets import LEVELS, Length, Recipients, length_of
+from ingestion.config_budgets import LEVELS, Length, OnNoData, Recipients, length_of
 from ingestion.config_types import Declared, Id, Money
 
 OF_ENTITIES = ("burn_rate", "anomaly")
@@ -34,6 +34,7 @@ class Alert(Declared):
     window: Length = "1h"
     floor_usd: Money = Decimal(1)
     thresholds: Levels
+    on_no_data: OnNoData = "hold"  # where too little is known to judge by
     to: Recipients = ()  # left out: every endpoint that subscribed
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from ingestion.config_types import Declared, EnvName, Id
 
 EventType = Literal[
     "*", "budget.threshold_reached", "budget.threshold_recovered", "budget.forecast_exceeded",
+    "budget.no_data", "spend.no_data", "trust.no_data",
     "wallet.threshold_reached", "wallet.threshold_recovered", "spend.burn_rate_exceeded",
     "spend.anomaly_detected", "trust.threshold_reached", "trust.threshold_recovered",
     "margin.threshold_reached", "margin.threshold_recovered", "price.changed", "source.failed",

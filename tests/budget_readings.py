@@ -38,6 +38,7 @@ _ROW = BudgetReading(
     critical_threshold=Decimal("1000"),
     hysteresis_ratio=Decimal(0),
     renotify_minutes=None,
+    on_no_data="zero",
     used=Decimal("0"),
     priced=Decimal("0"),
     estimated=Decimal("0"),

@@ -30,6 +30,12 @@ def event_type_of(move: Move, alert_id: str) -> str:
     return f"{kind}.threshold_{'reached' if up else 'recovered'}"
 
 
+def family_of(alert_id: str) -> str:
+    """The first word of the types of its events, for example budget."""
+    kind = kind_of(alert_id)
+    return _EVENT_OF.get(kind, kind).partition(".")[0]
+
+
 def envelope(event_type: str, *, timestamp: datetime, data: Mapping[str, Any]) -> bytes:
     """The body as it is stored, signed and sent: type, time of the event, data."""
     return json.dumps(

@@ -40,6 +40,7 @@ class BudgetReading:
     critical_threshold: Decimal | None
     hysteresis_ratio: Decimal
     renotify_minutes: int | None
+    on_no_data: str  # zero | hold | notify
     used: Decimal | None
     priced: Decimal | None
     estimated: Decimal | None

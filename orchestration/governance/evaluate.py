@@ -19,6 +19,7 @@ from orchestration.governance.approvals import ask_approvals
 from orchestration.governance.budgets import Reading
 from orchestration.governance.endpoints import hearing_endpoints
 from orchestration.governance.limits import wanted_limits
+from orchestration.governance.no_data import tell_no_data
 from orchestration.governance.reminders import remind
 from orchestration.governance.standings import Moved, key_counts, standings_of, with_edits
 from orchestration.governance.subjects import Subject, budget_subject, thresholds_in
@@ -98,8 +99,11 @@ def _evaluate(
     stored = evaluator.stored_states(connection)
     seen = [subject for kind in subjects.values() for subject in kind]
     moved: list[Moved] = []
+    gone: list[tuple[Subject, StoredState]] = []
     for subject in seen:
         before = stored.pop(subject.place, None)
+        if subject.is_without_data and subject.tells_no_data and before is not None:
+            gone.append((subject, before))
         is_edited = subject.version not in versions.get(subject.alert_id, (subject.version,))
         moved.append(
             _observe(subject, before, reading, first.get(subject.alert_id), closed, is_edited)
@@ -134,6 +138,7 @@ def _evaluate(
         reading=reading,
         endpoints=endpoints,
     )
+    messages += tell_no_data(connection, gone, reading=reading, endpoints=endpoints)
     standings = standings_of(moved, reading)
     wants_before = stored_wants(connection)
     wants, held = wanted_limits(reading, standings=standings, before=wants_before, exempt=exempt)
@@ -173,7 +178,7 @@ def _evaluate(
         data_errors=tuple(
             f"{subject.alert_id}: the amount is {subject.value}"
             for subject in seen
-            if alerts.is_data_error(subject.value)
+            if alerts.is_data_error(subject.value) and not subject.is_without_data
         ),
     )
 

@@ -33,13 +33,13 @@ def read_alerts(con: duckdb.DuckDBPyConnection) -> dict[str, Sequence[Subject]]:
 def _subject(kind: str, row: Mapping[str, Any]) -> Subject:
     thresholds = {level: row[f"{level}_threshold"] for level in ("info", "warning", "critical")}
     unit = _UNITS.get(kind, "share")
+    is_without = row["value"] is None
     limit = next(thresholds[level] for level in LEVELS[:0:-1] if thresholds[level] is not None)
     said = {name: money(amount) for name, amount in thresholds.items()}
     return Subject(
         alert_id=f"{kind}:{row['alert_id']}",
         version=row["alert_version"],
-        # Too little to tell is no alarm: what cannot be judged has no value above any threshold.
-        value=Decimal(0) if row["value"] is None else row["value"],
+        value=Decimal(0) if is_without and row["on_no_data"] == "zero" else row["value"],
         limit_value=limit,
         unit=unit,
         thresholds=Thresholds(**thresholds),
@@ -67,6 +67,8 @@ def _subject(kind: str, row: Mapping[str, Any]) -> Subject:
             "drivers": json.loads(row["top_drivers_json"]),
         },
         declaration={"kind": row["kind"], "entity": row["entity_key"], "thresholds": said},
+        is_without_data=is_without and row["on_no_data"] != "zero",
+        tells_no_data=row["on_no_data"] == "notify",
         is_paused=row["is_paused"],
         recipients=recipients_of(row["recipients"]),
     )

@@ -21,7 +21,7 @@ class Subject:
 
     alert_id: str  # <kind>:<name>; the kind begins the type of its events
     version: str
-    value: Decimal | None
+    value: Decimal | None  # None where there is none, or none to judge by
     limit_value: Decimal | None
     unit: str  # of value and limit: usd, tokens, credits
     thresholds: Thresholds
@@ -31,6 +31,8 @@ class Subject:
     declaration: Mapping[str, Any]
     hysteresis_ratio: Decimal = Decimal(0)
     renotify_after: timedelta | None = None
+    is_without_data: bool = False  # nothing to judge by, which is no error: the level stays
+    tells_no_data: bool = False  # that it has gone is told
     is_paused: bool = False  # reported, and neither told nor acted on
     recipients: tuple[str, ...] | None = None  # endpoint ids; None: all that subscribed
 
@@ -43,10 +45,11 @@ class Subject:
 def budget_subject(row: BudgetReading) -> Subject:
     """The alert of a budget in one period."""
     context = bodies.context_of(row)
+    is_without = row.used == 0 and row.first_usage_at is None and row.on_no_data != "zero"
     return Subject(
         alert_id=budget_alert_id(row),
         version=row.budget_version,
-        value=row.used,
+        value=None if is_without else row.used,
         limit_value=row.amount,
         unit=row.unit,
         thresholds=Thresholds(
@@ -68,6 +71,8 @@ def budget_subject(row: BudgetReading) -> Subject:
         renotify_after=None
         if row.renotify_minutes is None
         else timedelta(minutes=row.renotify_minutes),
+        is_without_data=is_without,
+        tells_no_data=row.on_no_data == "notify",
         is_paused=row.is_paused,
         recipients=recipients_of(row.recipients),
     )

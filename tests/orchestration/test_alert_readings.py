@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -23,7 +24,7 @@ ROW = """
         null::decimal(38, 6) as info_threshold, 8::decimal(38, 6) as warning_threshold,
         20::decimal(38, 6) as critical_threshold, '{{"spent_usd":"240"}}' as facts_json,
         '[{{"model":"gpt-5","key":"agent-coder-key","used":"240"}}]' as top_drivers_json,
-        false as is_paused, null::varchar as recipients
+        '{on_no_data}' as on_no_data, false as is_paused, null::varchar as recipients
 """
 ALWAYS = ("1970-01-01", "9999-12-31")
 
@@ -35,21 +36,28 @@ def store(tmp_path: Path) -> Iterator[Engine]:
         yield engine
 
 
-def seen(engine: Engine, snapshot: int, *alerts: tuple[str, str, str, tuple[str, str]]) -> None:
+def seen(
+    engine: Engine,
+    snapshot: int,
+    *alerts: tuple[str, str, str, tuple[str, str]],
+    on_no_data: str = "hold",
+) -> tuple[str, ...]:
     with duckdb.connect() as marts:
         marts.execute("create schema budgets")
-        marts.execute("create table budgets.fct_alert_readings as " + _select(alerts))
+        marts.execute("create table budgets.fct_alert_readings as " + _select(alerts, on_no_data))
         others = read_alerts(marts)
     assert set(others) == set(KINDS)
-    evaluate(engine, reading=reading(snapshot, budget("1"), as_of=AS_OF), others=others)
+    now = reading(snapshot, budget("1"), as_of=AS_OF)
+    return evaluate(engine, reading=now, others=others).data_errors
 
 
-def _select(alerts: tuple[tuple[str, str, str, tuple[str, str]], ...]) -> str:
+def _select(alerts: tuple[tuple[str, str, str, tuple[str, str]], ...], on_no_data: str) -> str:
+    row = partial(ROW.format, on_no_data=on_no_data)
     if not alerts:
-        none = ROW.format(id="x", kind="anomaly", value="0", start=ALWAYS[0], end=ALWAYS[1])
+        none = row(id="x", kind="anomaly", value="0", start=ALWAYS[0], end=ALWAYS[1])
         return f"select * from ({none}) as none_of_them where false"
     return " union all ".join(
-        ROW.format(id=name, kind=kind, value=value, start=period[0], end=period[1])
+        row(id=name, kind=kind, value=value, start=period[0], end=period[1])
         for name, kind, value, period in alerts
     )
 
@@ -80,15 +88,35 @@ def test_a_runaway_is_told_with_what_moved_and_when_it_is_over(store: Engine) ->
     ]
 
 
-def test_too_little_to_tell_is_no_alarm_and_an_alert_that_is_gone_ends(store: Engine) -> None:
-    seen(store, 1, ("share", "unpriced_share", "null", ALWAYS))
+def test_too_little_to_tell_is_no_reading_and_an_alert_that_is_gone_ends(store: Engine) -> None:
+    # Nothing to tell is no evaluation: the first one that is may still be a baseline.
+    assert seen(store, 1, ("share", "unpriced_share", "null", ALWAYS)) == ()
     seen(store, 2, ("share", "unpriced_share", "9", ALWAYS))
-    seen(store, 3)
-    assert told(store) == [
-        ("trust.threshold_reached", "trust:share", "warning"),
-        ("trust.threshold_recovered", "trust:share", "ok"),
-    ]
+    [digest] = rows(store, outbox)
+    assert json.loads(digest["body"])["data"]["baselines"][0]["trust"] == "share"
+    assert seen(store, 3, ("share", "unpriced_share", "null", ALWAYS)) == ()
+    assert told(store) == []
+    seen(store, 4)
+    assert told(store) == [("trust.threshold_recovered", "trust:share", "ok")]
     assert {row["unit"] for row in rows(store, transition)} == {"share"}
+
+
+def test_no_data_may_stand_for_nothing_or_be_told_once(store: Engine) -> None:
+    share = ("share", "unpriced_share", "9", ALWAYS)
+    none = ("share", "unpriced_share", "null", ALWAYS)
+    seen(store, 1, share)
+    for snapshot in (2, 3):
+        seen(store, snapshot, none, on_no_data="notify")
+    sent = [json.loads(row["body"]) for row in sorted(rows(store, outbox), key=_ordinal)]
+    assert [each["type"] for each in sent] == ["trust.threshold_reached", "trust.no_data"]
+    assert (sent[1]["data"]["level"], sent[1]["data"]["last_value"]) == ("warning", "9")
+    assert sent[1]["data"]["entity"]["key"] == "agent-coder"
+    seen(store, 4, none, on_no_data="zero")
+    assert told(store) == [("trust.threshold_recovered", "trust:share", "ok")]
+
+
+def _ordinal(row: dict) -> int:
+    return row["ordinal"]
 
 
 def test_an_unusual_day_is_over_with_the_day_that_tells_it(store: Engine) -> None:

@@ -134,6 +134,34 @@ def test_another_zone_or_beginning_ends_the_place_that_it_replaces(store: Engine
     assert evaluate(store, reading=reading(4, redated)).transitions == ()
 
 
+@pytest.mark.parametrize(
+    ("on_no_data", "told"),
+    [
+        ("zero", ["budget.threshold_reached", "budget.threshold_recovered"]),
+        ("hold", ["budget.threshold_reached"]),
+        ("notify", ["budget.threshold_reached", "budget.no_data"]),
+    ],
+)
+def test_a_budget_without_use_any_more_does_as_it_says(
+    store: Engine, on_no_data: str, told: list[str]
+) -> None:
+    said = {"on_no_data": on_no_data, "budget_version": "v2"}
+    evaluate(store, reading=reading(2, budget("1000", **said, first_usage_at=NOVEMBER)))
+    for snapshot in (3, 4):
+        done = evaluate(store, reading=reading(snapshot, budget("0", **said)))
+        assert done.data_errors == ()
+    sent = sorted(rows(store, outbox), key=lambda row: row["ordinal"])
+    assert [row["event_type"] for row in sent] == told
+    assert wants(store) == [(KEY, *(("open", 2) if on_no_data == "zero" else ("block", 1)))]
+
+
+def test_a_period_that_begins_without_use_is_not_told_to_lack_data(store: Engine) -> None:
+    said = {"on_no_data": "notify"}
+    over = [budget("10", is_current=False, first_usage_at=NOVEMBER, **said), december("0", **said)]
+    evaluate(store, reading=reading(2, *over, as_of=DECEMBER))
+    assert rows(store, outbox) == []
+
+
 def test_a_period_that_has_not_begun_by_the_clock_stands(store: Engine) -> None:
     late = budget("10", is_current=False)
     evaluate(store, reading=reading(2, late, december("1000"), as_of=DECEMBER))

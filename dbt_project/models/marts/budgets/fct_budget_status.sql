@@ -101,6 +101,7 @@ select
     {{ money('periods.critical_threshold') }} as critical_threshold,
     {{ money('budgets.hysteresis_ratio') }} as hysteresis_ratio,
     cast(budgets.renotify_minutes as bigint) as renotify_minutes,
+    budgets.on_no_data,
     {{ money('periods.used') }} as used,
     {{ money('periods.priced') }} as priced,
     {{ money('periods.estimated') }} as estimated,

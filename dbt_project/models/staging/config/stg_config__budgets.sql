@@ -33,6 +33,7 @@ renamed as (
         source.critical_level,
         source.hysteresis_ratio,
         source.renotify_minutes,
+        source.on_no_data,
         source.mode,
         source.action,
         source.requests_per_minute,
