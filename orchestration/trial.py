@@ -45,7 +45,7 @@ from orchestration.warehouse import building_marts, writer_lock
 _SELECTED = "stg_decisions__repricings+,+fct_restatements"
 # What an evaluation reads, and why numbers move.
 _JUDGED = ("+fct_budget_status", "+fct_budget_keys", "+fct_budget_limits", "+fct_alert_readings")
-_JUDGED += ("+published_snapshot",)
+_JUDGED += ("+published_snapshot", "+fct_restatements")
 # What evaluating needs of the ops store; what was sent and done is left out.
 _REMEMBERED = (alert_version, alert_state, transition, desired_limit, facts_snapshot, period_close)
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Self
+from typing import Any, Self
 
 import duckdb
 
@@ -135,10 +135,15 @@ def read_budgets(con: duckdb.DuckDBPyConnection) -> Reading:
             )
         ),
         limits={
-            (each.budget_id, each.period_start_at): each
-            for each in (LimitReading(**row) for row in limits)
+            (each.budget_id, each.period_start_at): each for each in map(_limit_reading, limits)
         },
     )
+
+
+def _limit_reading(row: dict[str, Any]) -> LimitReading:
+    """As read, but that an unknown headroom brings no limit forward."""
+    known = Decimal(0) if row["headroom"] is None else row["headroom"]
+    return LimitReading(**row | {"headroom": known})
 
 
 _SNAPSHOT_COLUMNS = ("snapshot_id", "as_of", "checks_ok", "held_reason")

@@ -143,3 +143,41 @@ def test_a_rate_that_comes_or_goes_is_a_price_and_another_rule_is_the_configurat
         "new_policy": "config",
         "renegotiated": "config",
     }
+
+
+def test_what_is_charged_and_counted_in_units_is_restated_beside_the_cost(tmp_path: Path) -> None:
+    facts = Facts(tmp_path / "home")
+    credits_used = {"unit": "credits", "quantity": Decimal(3)}
+    facts.put(
+        [
+            act("sold", FIRST, "1", charged_usd=Decimal(5)),
+            act("placed", FIRST, "2", charged_usd=Decimal(4), **credits_used),
+            act("estimated", FIRST, None, estimated_cost_usd=Decimal(7), cost_policy="reprice"),
+        ],
+        as_of=at(12),
+        touched=[FIRST],
+    )
+    facts.build(*MODELS)
+    changed = [
+        # Sold under other terms at the same cost.
+        act("sold", FIRST, "1", charged_usd=Decimal(6)),
+        act("placed", FIRST, "2", charged_usd=Decimal(4), **credits_used, entity_key="team-data"),
+        act("estimated", FIRST, "8", cost_policy="reprice"),
+    ]
+    facts.put(changed, as_of=at(12), touched=[FIRST])
+    facts.build(*MODELS, "fct_restatements")
+
+    found = facts.read(
+        "select entity_key, unit, reason, effective_cost_usd, estimated_cost_usd, charged_usd,"
+        " quantity from intermediate.int_usage__restated where pass_id = 2 and reason is not null"
+    )
+    assert {row[:3]: row[3:] for row in found} == {
+        ("team-search", None, "config"): (0, 0, 1, 0),
+        ("team-search", None, "price"): (8, -7, 0, 0),
+        ("team-search", "credits", "attribution"): (-2, 0, -4, -3),
+        ("team-data", "credits", "attribution"): (2, 0, 4, 3),
+    }
+    assert len(found) == 4
+    # Totals of cost, tokens and acts did not move by what is charged.
+    reasons = facts.read("select reason from marts.trust.fct_restatements where pass_id = 2")
+    assert sorted(reasons) == [("attribution",), ("attribution",), ("price",)]

@@ -283,7 +283,8 @@ def test_the_reading_comes_from_the_published_marts() -> None:
     con.execute(
         "create table budgets.fct_budget_limits as select 'coder' as budget_id, "
         "timestamp '2026-11-01' as period_start_at, null::bigint as requests_per_minute, "
-        "6::decimal(38,15) as headroom, 0::decimal(38,15) as moved_use, null::varchar as moved_by"
+        "6::decimal(38,15) as headroom, 0::decimal(38,15) as moved_use, null::varchar as moved_by "
+        "union all select 'unmeasured', timestamp '2026-11-01', null, null, 0, null"
     )
     found = read_budgets(con)
     con.close()
@@ -291,7 +292,10 @@ def test_the_reading_comes_from_the_published_marts() -> None:
     assert found.budgets[0].used == Decimal("1000.000000000000001")
     assert found.budgets[0].period_end_at == DECEMBER
     assert found.keys[0].source_instance == "litellm-main"
-    assert found.limits["coder", found.budgets[0].period_start_at].headroom == 6
+    november = found.budgets[0].period_start_at
+    assert found.limits["coder", november].headroom == 6
+    # A headroom that is not known brings no limit forward.
+    assert found.limits["unmeasured", november].headroom == 0
 
 
 def test_reading_before_anything_was_published_says_so() -> None:

@@ -4,14 +4,15 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='append',
-    on_schema_change='fail',
+    on_schema_change='append_new_columns',
     full_refresh=false,
     pre_hook='{{ forget_compared_usage() }}',
 ) }}
 {% set facts = existing_mart('core', 'fct_usage') %}
 {% set columns = [
     'usage_key', 'source_instance', 'entity_key', 'customer_key', 'provider', 'model_id', 'row_hash', 'cost_basis',
-    'cost_policy', 'price_rule_id', 'effective_cost_usd', 'total_tokens',
+    'cost_policy', 'price_rule_id', 'unit', 'effective_cost_usd', 'estimated_cost_usd', 'charged_usd',
+    'quantity', 'total_tokens',
 ] %}
 {# Facts built by an older version of the models may lack a column. #}
 {% set existing = adapter.get_columns_in_relation(facts) | map(attribute='name') | list if facts is not none else [] %}
@@ -42,18 +43,15 @@ replaced as (
     {% endif %}
     select
         usage_on,
-        cast(null as {{ dbt.type_string() }}) as usage_key,
-        cast(null as {{ dbt.type_string() }}) as source_instance,
-        cast(null as {{ dbt.type_string() }}) as entity_key,
-        cast(null as {{ dbt.type_string() }}) as customer_key,
-        cast(null as {{ dbt.type_string() }}) as provider,
-        cast(null as {{ dbt.type_string() }}) as model_id,
-        cast(null as {{ dbt.type_string() }}) as row_hash,
-        cast(null as {{ dbt.type_string() }}) as cost_basis,
-        cast(null as {{ dbt.type_string() }}) as cost_policy,
-        cast(null as {{ dbt.type_string() }}) as price_rule_id,
-        {{ money('null') }} as effective_cost_usd,
-        cast(null as bigint) as total_tokens
+        {% for column in columns -%}
+        {% if column == 'total_tokens' -%}
+        cast(null as bigint)
+        {%- elif column.endswith('_usd') or column == 'quantity' -%}
+        {{ money('null') }}
+        {%- else -%}
+        cast(null as {{ dbt.type_string() }})
+        {%- endif %} as {{ column }}{{ ',' if not loop.last }}
+        {% endfor %}
     from touched
 )
 

@@ -6,10 +6,7 @@ with quarter_hours as (
 ),
 
 budgets as (
-    select
-        *,
-        case when measure = 'quantity' then unit end as unit_counted
-    from {{ ref('stg_config__budgets') }}
+    select * from {{ ref('stg_config__budgets') }}
     where (mode = 'hard' or action is not null) and not is_paused
 ),
 
@@ -23,7 +20,11 @@ current_pass as (
 
 listed_keys as (
     select
-        *,
+        source,
+        source_instance,
+        identity_kind,
+        entity_key,
+        identity_name as raw_key_alias,
         case when identity_kind = 'key' then identifier else concat(identity_kind, ':', identifier) end as raw_key_hash
     from {{ ref('dim_source_identities') }}
     where identity_kind in ('key', 'team', 'user') and entity_key is not null
@@ -52,62 +53,45 @@ key_totals as (
         raw_key_hash
 ),
 
-placed as (
-    {{ in_both_trees('recent') }}
+budgeted as (
+    {{ budgeted_acts('recent', at='bucket_start_at', dated=false) }}
 ),
 
 own as (
     select
-        budgets.budget_id,
-        placed.source,
-        placed.source_instance,
-        placed.raw_key_hash,
-        sum(placed.total_tokens) as own_tokens
-    from placed
-    inner join expanded
-        on placed.node_key = expanded.entity_key
-        and placed.tree = expanded.tree
-        and placed.bucket_start_at >= expanded.valid_from_at
-        and placed.bucket_start_at < expanded.valid_to_at
-    inner join budgets
-        on expanded.ancestor_key = budgets.entity_key
-        and (budgets.scope = 'consolidated' or expanded.depth = 0)
-        and {{ budget_counts('budgets', 'placed') }}
+        budget_id,
+        source,
+        source_instance,
+        raw_key_hash,
+        sum(total_tokens) as own_tokens
+    from budgeted
     group by
-        budgets.budget_id,
-        placed.source,
-        placed.source_instance,
-        placed.raw_key_hash
+        budget_id,
+        source,
+        source_instance,
+        raw_key_hash
 ),
 
--- A budget that is used up must not be dodged with a key that nobody used of late.
+-- A budget that is used up must not be dodged with a key that nobody used of late. What it would be used for is not known.
 unused as (
     select
-        budgets.budget_id,
-        listed_keys.source,
-        listed_keys.source_instance,
-        listed_keys.identity_kind,
-        listed_keys.raw_key_hash,
-        listed_keys.identity_name as raw_key_alias
+        listed_keys.*,
+        current_pass.as_of as listed_at,
+        {% for column in (
+            'customer_key', 'provider', 'model_id', 'operation', 'application_key', 'feature_key', 'unit', 'budget_tags',
+        ) -%}
+        cast(null as {{ dbt.type_string() }}) as {{ column }}{{ ',' if not loop.last }}
+        {% endfor %}
     from listed_keys
     cross join current_pass
-    inner join expanded
-        on listed_keys.entity_key = expanded.entity_key
-        and expanded.tree = 'owner'
-        and current_pass.as_of >= expanded.valid_from_at
-        and current_pass.as_of < expanded.valid_to_at
-    inner join budgets
-        on expanded.ancestor_key = budgets.entity_key
-        and (budgets.scope = 'consolidated' or expanded.depth = 0)
     left join key_totals
         on listed_keys.source_instance = key_totals.source_instance
         and listed_keys.raw_key_hash = key_totals.raw_key_hash
     where key_totals.raw_key_hash is null
-        -- What a key would be used for is not known.
-        and coalesce(
-            budgets.source_filter, budgets.provider_filter, budgets.model_filter, budgets.operation_filter,
-            budgets.application_filter, budgets.feature_filter, budgets.tag_filter, budgets.unit_counted
-        ) is null
+),
+
+budgeted_unused as (
+    {{ budgeted_acts('unused', at='listed_at', dated=false) }}
 )
 
 select
@@ -135,4 +119,4 @@ select
     raw_key_hash,
     raw_key_alias,
     case when identity_kind = 'key' then cast(1 as double precision) end as own_usage_ratio
-from unused
+from budgeted_unused

@@ -10,20 +10,6 @@ periods as (
     where is_current
 ),
 
-restatements as (
-    select * from {{ ref('fct_restatements') }}
-    where reason in ('price', 'config', 'attribution')
-),
-
-price_changes as (
-    select * from {{ ref('fct_price_changes') }}
-    where impact_usd > 0
-),
-
-budget_use as (
-    select * from {{ ref('int_budgets__use') }}
-),
-
 expanded as (
     select * from {{ ref('int_org__expanded') }}
 ),
@@ -32,79 +18,110 @@ current_pass as (
     select * from {{ ref('stg_run__current_pass') }}
 ),
 
-placed as (
-    {{ in_both_trees('restatements') }}
+price_changes as (
+    select * from {{ ref('fct_price_changes') }}
+),
+
+-- Totals of a day (UTC) stand where its noon stands.
+restatements as (
+    select
+        restated.*,
+        least(cast(restated.usage_on as timestamp) + interval '12 hours', current_pass.as_of) as restated_at
+    from {{ ref('int_usage__restated') }} as restated
+    cross join current_pass
+    where restated.reason in ('price', 'config', 'attribution')
+),
+
+budgeted_restatements as (
+    {{ budgeted_acts('restatements', at='restated_at', filters=['source', 'provider', 'model']) }}
 ),
 
 restated as (
     select
-        budgets.budget_id,
-        periods.period_start_at,
-        placed.reason,
-        sum(case budgets.measure
-            when 'cost' then placed.effective_cost_usd
-            when 'tokens' then placed.total_tokens
-            when 'requests' then placed.requests_count
-        end) as moved_use
-    from budgets
-    inner join periods
-        on budgets.budget_id = periods.budget_id
-    cross join current_pass
-    inner join expanded
-        on budgets.entity_key = expanded.ancestor_key
-        and current_pass.as_of >= expanded.valid_from_at
-        and current_pass.as_of < expanded.valid_to_at
-        and (budgets.scope = 'consolidated' or expanded.depth = 0)
-    inner join placed
-        on expanded.entity_key = placed.node_key
-        and expanded.tree = placed.tree
-        and placed.usage_on >= cast(periods.period_start_at as date)
-        and (
-            budgets.rolling_minutes is null
-            or placed.usage_on >= cast(current_pass.as_of - (interval '1 minute') * budgets.rolling_minutes as date)
-        )
-        and {{ budget_counts('budgets', 'placed', filters=['source', 'provider', 'model']) }}
+        budget_id,
+        period_start_at,
+        reason,
+        sum(coalesce({{ priced_use() }}, 0) + coalesce({{ estimated_use() }}, 0)) as moved_use
+    from budgeted_restatements
     group by
-        budgets.budget_id,
-        periods.period_start_at,
-        placed.reason
+        budget_id,
+        period_start_at,
+        reason
 ),
 
--- Of a model whose price went up in this period, the part of its use that the old price would not have cost.
-dearer_models as (
+-- Of use after a change of its price, the part that the price before the period (or window) would not have cost; a fall takes
+-- back what a rise before it added.
+price_steps as (
     select
         periods.budget_id,
         periods.period_start_at,
         price_changes.price_key as model_id,
-        max({{ ratio('price_changes.impact_usd', 'price_changes.new_list_cost_usd') }}) as dearer_ratio
+        price_changes.known_at as from_at,
+        lead(price_changes.known_at) over (
+            partition by periods.budget_id, periods.period_start_at, price_changes.price_key
+            order by price_changes.known_at, price_changes.price_version_key
+        ) as to_at,
+        1 - exp(
+            sum(
+                ln({{ ratio(
+                    'greatest(price_changes.old_list_cost_usd, 0.000000001)',
+                    'greatest(price_changes.new_list_cost_usd, 0.000000001)'
+                ) }})
+            ) over (
+                partition by periods.budget_id, periods.period_start_at, price_changes.price_key
+                order by price_changes.known_at, price_changes.price_version_key
+            )
+        ) as dearer_ratio
     from periods
+    inner join budgets
+        on periods.budget_id = budgets.budget_id
+    cross join current_pass
     inner join price_changes
         on price_changes.known_at >= periods.period_start_at
-    group by
-        periods.budget_id,
-        periods.period_start_at,
-        price_changes.price_key
+        and (
+            budgets.rolling_minutes is null
+            or price_changes.known_at >= current_pass.as_of - (interval '1 minute') * budgets.rolling_minutes
+        )
+),
+
+dearer_models as (
+    select model_id
+    from price_steps
+    where dearer_ratio > 0
+    group by model_id
+),
+
+quarter_hours as (
+    select quarter_hours.*
+    from {{ ref('int_spend__quarter_hours') }} as quarter_hours
+    inner join dearer_models
+        on quarter_hours.model_id = dearer_models.model_id
+),
+
+budgeted_use as (
+    {{ budgeted_acts('quarter_hours', at='bucket_start_at') }}
 ),
 
 dearer as (
     select
-        budget_use.budget_id,
-        budget_use.period_start_at,
-        sum({{ money_times('budget_use.priced_use', 'cast(dearer_models.dearer_ratio as decimal(9, 6))') }}) as moved_use
-    from budget_use
-    inner join budgets
-        on budget_use.budget_id = budgets.budget_id
-        and budgets.measure = 'cost'
-    inner join dearer_models
-        on budget_use.budget_id = dearer_models.budget_id
-        and budget_use.period_start_at = dearer_models.period_start_at
-        and budget_use.model_id = dearer_models.model_id
+        budgeted_use.budget_id,
+        budgeted_use.period_start_at,
+        sum({{ money_times(priced_use(), 'cast(greatest(price_steps.dearer_ratio, 0) as decimal(9, 6))') }}) as moved_use
+    from budgeted_use
+    inner join price_steps
+        on budgeted_use.budget_id = price_steps.budget_id
+        and budgeted_use.period_start_at = price_steps.period_start_at
+        and budgeted_use.model_id = price_steps.model_id
+        and budgeted_use.bucket_start_at >= price_steps.from_at
+        and (price_steps.to_at is null or budgeted_use.bucket_start_at < price_steps.to_at)
+    where budgeted_use.measure in ('cost', 'charged')
+        and price_steps.dearer_ratio > 0
     group by
-        budget_use.budget_id,
-        budget_use.period_start_at
+        budgeted_use.budget_id,
+        budgeted_use.period_start_at
 ),
 
--- A price that went up restates what is in the period and makes dearer what comes: one of the two is counted.
+-- A price restates what was used before it was known, and makes dearer what is used since: no use is in both.
 united as (
     select budget_id, period_start_at, reason, moved_use from restated
     union all
@@ -112,12 +129,15 @@ united as (
 )
 
 select
-    budget_id,
-    period_start_at,
-    reason,
-    {{ money('max(moved_use)') }} as moved_use
+    united.budget_id,
+    united.period_start_at,
+    united.reason,
+    {{ money('sum(united.moved_use)') }} as moved_use
 from united
+inner join periods
+    on united.budget_id = periods.budget_id
+    and united.period_start_at = periods.period_start_at
 group by
-    budget_id,
-    period_start_at,
-    reason
+    united.budget_id,
+    united.period_start_at,
+    united.reason

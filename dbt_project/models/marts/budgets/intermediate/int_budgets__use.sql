@@ -17,50 +17,33 @@ current_pass as (
 ),
 
 -- Each event has a place in both trees; a budget stands on a node of one of them.
-placed as (
-    {{ in_both_trees('quarter_hours') }}
+budgeted as (
+    {{ budgeted_acts('quarter_hours', at='bucket_start_at') }}
 ),
 
-budgeted as (
+-- How far the data of each source reach: what came later is not read yet, and is no sign of a slower pace.
+reached as (
     select
-        placed.*,
-        budgets.budget_id,
-        budgets.measure,
-        {{ period_start('budgets', 'placed.bucket_start_at') }} as period_start_at,
-        placed.bucket_start_at >= current_pass.as_of - interval '1 hour' as is_last_hour,
-        placed.bucket_start_at >= current_pass.as_of - interval '24 hours' as is_last_day
-    from placed
-    cross join current_pass
-    inner join expanded
-        on placed.node_key = expanded.entity_key
-        and placed.tree = expanded.tree
-        and placed.bucket_start_at >= expanded.valid_from_at
-        and placed.bucket_start_at < expanded.valid_to_at
-    inner join budgets
-        on expanded.ancestor_key = budgets.entity_key
-        and (budgets.scope = 'consolidated' or expanded.depth = 0)
-        and (budgets.valid_from_at is null or placed.bucket_start_at >= budgets.valid_from_at)
-        and (budgets.valid_to_at is null or placed.bucket_start_at < budgets.valid_to_at)
-        -- The last minutes up to now, in whole quarters of an hour.
-        and (
-            budgets.rolling_minutes is null
-            or placed.bucket_start_at >= current_pass.as_of - (interval '1 minute') * budgets.rolling_minutes
-        )
-        and {{ budget_counts('budgets', 'placed') }}
+        quarter_hours.source_instance,
+        max(quarter_hours.bucket_start_at) as newest_bucket_at
+    from quarter_hours
+    inner join current_pass
+        on quarter_hours.bucket_start_at <= current_pass.as_of
+    group by quarter_hours.source_instance
 ),
 
 measured as (
     select
-        *,
-        case measure
-            when 'cost' then effective_cost_usd
-            when 'charged' then charged_usd
-            when 'tokens' then total_tokens
-            when 'quantity' then quantity
-            else requests_count
-        end as priced,
-        case when measure = 'cost' then estimated_cost_usd else 0 end as estimated
+        budgeted.*,
+        {{ priced_use() }} as priced,
+        {{ estimated_use() }} as estimated,
+        {% for word, length in [('hour', '1 hour'), ('day', '24 hours')] -%}
+        budgeted.bucket_start_at > reached.newest_bucket_at - interval '{{ length }}'
+        and budgeted.bucket_start_at <= reached.newest_bucket_at as is_last_{{ word }}{{ ',' if not loop.last }}
+        {% endfor %}
     from budgeted
+    left join reached
+        on budgeted.source_instance = reached.source_instance
 )
 
 select
@@ -73,7 +56,6 @@ select
     raw_key_hash,
     raw_key_alias,
     min(bucket_start_at) as first_usage_at,
-    -- Cost counts what is unpriced by its estimate: a new model must not escape its budget (DESIGN D7).
     {{ money('sum(priced)') }} as priced_use,
     {{ money('sum(estimated)') }} as estimated_use,
     -- How fast it is used, for what is used and not yet read.

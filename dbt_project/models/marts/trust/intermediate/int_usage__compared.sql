@@ -1,6 +1,7 @@
 -- one row per act of a rebuilt day that is not what the last pass published, before and after, with the reason
 {% set compared_columns = [
-    'entity_key', 'customer_key', 'source_instance', 'provider', 'model_id', 'effective_cost_usd', 'total_tokens',
+    'entity_key', 'customer_key', 'source_instance', 'provider', 'model_id', 'unit', 'effective_cost_usd',
+    'estimated_cost_usd', 'charged_usd', 'quantity', 'total_tokens',
 ] %}
 with captured as (
     select * from {{ ref('int_usage__replaced') }}
@@ -54,7 +55,10 @@ compared as (
         before.entity_key is distinct from after.entity_key
         or before.customer_key is distinct from after.customer_key as is_moved,
         before.cost_policy is distinct from after.cost_policy
-        or before.price_rule_id is distinct from after.price_rule_id as is_other_rule,
+        or before.price_rule_id is distinct from after.price_rule_id
+        -- Charged otherwise at the same cost: sold under other terms.
+        or before.effective_cost_usd = after.effective_cost_usd
+        and before.charged_usd is distinct from after.charged_usd as is_other_rule,
         before.cost_basis is distinct from after.cost_basis
         or before.provider is distinct from after.provider
         or before.model_id is distinct from after.model_id as is_other_basis,

@@ -1,9 +1,10 @@
--- one row per pass, day, place, source, provider, model and reason for which totals moved, and an empty row a pass that
+-- one row per pass, day, place, source, provider, model, unit and reason for which totals moved, and an empty row a pass that
 -- marks how far was compared; append-only. The rows of a day sum to the difference of its totals, always
 {{ config(
-    materialized='incremental', incremental_strategy='append', on_schema_change='fail', full_refresh=false
+    materialized='incremental', incremental_strategy='append', on_schema_change='append_new_columns', full_refresh=false
 ) }}
-{% set dimensions = ['entity_key', 'customer_key', 'source_instance', 'provider', 'model_id'] %}
+{% set dimensions = ['entity_key', 'customer_key', 'source_instance', 'provider', 'model_id', 'unit'] %}
+{% set amounts = ['effective_cost_usd', 'estimated_cost_usd', 'charged_usd', 'quantity'] %}
 with compared as (
     select * from {{ ref('int_usage__compared') }}
 ),
@@ -23,7 +24,9 @@ sides as (
         {% for column in dimensions -%}
         {{ column }}_before as {{ column }},
         {% endfor -%}
-        -coalesce(effective_cost_usd_before, 0) as effective_cost_usd,
+        {% for amount in amounts -%}
+        -coalesce({{ amount }}_before, 0) as {{ amount }},
+        {% endfor -%}
         -coalesce(total_tokens_before, 0) as total_tokens,
         -1 as requests_count
     from compared
@@ -35,7 +38,9 @@ sides as (
         {% for column in dimensions -%}
         {{ column }}_after as {{ column }},
         {% endfor -%}
-        coalesce(effective_cost_usd_after, 0) as effective_cost_usd,
+        {% for amount in amounts -%}
+        coalesce({{ amount }}_after, 0) as {{ amount }},
+        {% endfor -%}
         coalesce(total_tokens_after, 0) as total_tokens,
         1 as requests_count
     from compared
@@ -47,7 +52,9 @@ summed as (
         usage_on,
         reason,
         {{ dimensions | join(',\n        ') }},
-        {{ money('sum(effective_cost_usd)') }} as effective_cost_usd,
+        {% for amount in amounts -%}
+        {{ money('sum(' ~ amount ~ ')') }} as {{ amount }},
+        {% endfor -%}
         cast(sum(total_tokens) as bigint) as total_tokens,
         cast(sum(requests_count) as bigint) as requests_count
     from sides
@@ -55,9 +62,11 @@ summed as (
         usage_on,
         reason,
         {{ dimensions | join(',\n        ') }}
-    having sum(effective_cost_usd) <> 0
-        or sum(total_tokens) <> 0
+    having sum(total_tokens) <> 0
         or sum(requests_count) <> 0
+        {% for amount in amounts -%}
+        or sum({{ amount }}) <> 0
+        {% endfor %}
 ),
 
 marked as (
@@ -69,7 +78,9 @@ marked as (
         {% for column in dimensions -%}
         cast(null as {{ dbt.type_string() }}) as {{ column }},
         {% endfor -%}
-        {{ money('0') }} as effective_cost_usd,
+        {% for amount in amounts -%}
+        {{ money('0') }} as {{ amount }},
+        {% endfor -%}
         cast(0 as bigint) as total_tokens,
         cast(0 as bigint) as requests_count
 )
