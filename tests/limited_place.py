@@ -13,6 +13,8 @@ from orchestration.enforcement.gateway import Gateway
 from orchestration.enforcement.reconcile import Action, Rules, reconcile
 from orchestration.governance.budgets import BudgetReading, KeyOfBudget, LimitReading
 from orchestration.governance.evaluate import Evaluation, evaluate
+from orchestration.ops import people
+from orchestration.ops.store import reading as reading_store
 from orchestration.ops.tables import desired_limit, outbox
 
 
@@ -50,6 +52,11 @@ class LimitedPlace:
     def wants(self) -> list[dict[str, Any]]:
         """What ought to stand for each key."""
         return rows(self.engine, desired_limit)
+
+    def waiting(self, approval_id: str) -> dict[str, Any]:
+        """The limits that wait for this yes."""
+        with reading_store(self.engine) as connection:
+            return people.waiting_limits(connection, approval_id)
 
     def messages(self) -> list[str]:
         """Types of the messages about limits, oldest first."""

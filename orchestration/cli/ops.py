@@ -1,8 +1,6 @@
 """`meterhouse ops`: what only a person decides about limits and messages."""
 
 import getpass
-import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -114,16 +112,17 @@ def approve(approval_id: str, length: timedelta, by: str | None) -> None:
             waiting = people.waiting_limits(connection, approval_id)
         if not waiting:
             raise click.ClickException(f"no limit waits for an approval {approval_id!r}")
-        text = json.dumps(waiting, sort_keys=True)
-        added = people.approve(
-            engine,
-            approval_id,
-            kind=people.LIMITS,
-            plan_sha=hashlib.sha256(text.encode()).hexdigest(),
-            by=_who(by),
-            now=now,
-            expires_at=now + length,
-        )
+        try:
+            added = people.approve_limits(
+                engine,
+                approval_id,
+                plan_sha=people.sha_of(waiting),
+                by=_who(by),
+                now=now,
+                expires_at=now + length,
+            )
+        except people.PlanChanged:
+            raise click.ClickException(f"{approval_id} changed meanwhile: see ops plan") from None
     click.echo(
         f"{approval_id} approved: {len(waiting)} limit(s) until {now + length:%Y-%m-%d %H:%M} UTC."
         if added

@@ -191,7 +191,8 @@ def _was_undone(
         return None
     if applied.phase == "verified":
         return Plan("override", "a person opened a key that we had limited")
-    if _is_foreign(applied, desired):
+    # A cap that falls passes the limit of somebody else: nobody opened anything.
+    if _is_foreign(applied, desired) and applied.verb != "cap_to_remaining":
         return Plan("override", "a person opened a key that somebody else had limited")
     # A cap is written again under one mark: an older one of ours may be what is there.
     is_marked = observed.mark == applied.generation and applied.verb != "cap_to_remaining"

@@ -2,7 +2,8 @@
 
 Level-triggered: asked anew at each snapshot, so that a recovery, a new period, a raised or a
 deleted budget needs no rule of its own. A want changes its generation only when it is another:
-another kind, another rate, the cap of another budget, version or period.
+another kind, another rate, the cap of another budget, version or period, or for other budgets and
+periods alone.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -156,21 +157,24 @@ def _want(
         return StoredWant(gateway, key_ref, 1, want, stated, tuple(reasons), None, None)
     holds = [reason["held_reason"] for reason in reasons]
     held = holds[0] if holds and all(holds) else None
+    # An open want keeps the reasons of the limit it ends, for the message that says so.
+    why = tuple(reasons) or before.reasons
+    after = replace(before, want=want, stated=stated, reasons=why, held_reason=held)
     if before.want == want and _basis(want, before.stated) == _basis(want, stated):
         if want == "open":
             return None
-        return replace(before, stated=stated, reasons=tuple(reasons), held_reason=held)
-    return StoredWant(
-        gateway,
-        key_ref,
-        before.generation + 1,
-        want,
-        stated,
-        # An open want keeps the reasons of the limit it ends, for the message that says so.
-        tuple(reasons) or before.reasons,
-        held,
-        before.approval_id if before.want != "open" else None,
-    )
+        if shares_breach(before, after):
+            return after
+    return replace(after, generation=before.generation + 1)
+
+
+def shares_breach(before: StoredWant, after: StoredWant) -> bool:
+    """True if a want is for a budget in a period that it was for before."""
+    return bool(_breached(before) & _breached(after))
+
+
+def _breached(want: StoredWant) -> set[tuple[str, str]]:
+    return {(reason["budget_id"], reason["period_start_at"]) for reason in want.reasons}
 
 
 def _strongest(reasons: Sequence[Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:

@@ -1,6 +1,8 @@
 """What only a person decides: arming, approvals, overrides, replays; with who and when."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -73,6 +75,39 @@ def approve(
         return True
 
 
+class PlanChanged(Exception):
+    """What waits is no longer what was shown."""
+
+
+def approve_limits(
+    engine: Engine,
+    approval_id: str,
+    *,
+    plan_sha: str,
+    by: str,
+    now: datetime,
+    expires_at: datetime,
+) -> bool:
+    """A person's yes to the limits that wait under this id, if they are those that were shown.
+
+    It may be given again once it has expired; False while it stands.
+    """
+    with writing(engine) as connection:
+        if sha_of(waiting_limits(connection, approval_id)) != plan_sha:
+            raise PlanChanged(approval_id)
+        said = {"plan_sha": plan_sha, "approved_by": by, "approved_at": now}
+        said |= {"expires_at": expires_at}
+        here = approval.c.id == approval_id
+        before = connection.scalar(select(approval.c.expires_at).where(here))
+        if before is None:
+            connection.execute(insert(approval).values(id=approval_id, kind=LIMITS, **said))
+            return True
+        if before > now:
+            return False
+        connection.execute(update(approval).where(here).values(**said))
+        return True
+
+
 def price_approvals(connection: Connection) -> frozenset[str]:
     """Ids of the price changes and price files that a person accepted."""
     return frozenset(connection.scalars(select(approval.c.id).where(approval.c.kind == "price")))
@@ -85,7 +120,7 @@ def limit_approvals(connection: Connection, *, now: datetime) -> frozenset[str]:
 
 
 def waiting_limits(connection: Connection, approval_id: str) -> dict[str, Any]:
-    """The limits that wait for this approval: {gateway/key: kind and alias}."""
+    """The limits that wait for this approval, by gateway/key: what would be set, and why."""
     rows = connection.execute(
         select(desired_limit)
         .where(desired_limit.c.approval_id == approval_id, desired_limit.c.want != "open")
@@ -95,12 +130,19 @@ def waiting_limits(connection: Connection, approval_id: str) -> dict[str, Any]:
     for row in rows:
         reasons = json.loads(row.reason_json)
         alias = reasons[0].get("key_alias") if reasons else None
+        names = ("budget_id", "budget_version", "period_start_at", "cause")
         found[f"{row.gateway}/{row.key_ref}"] = {
             "limit": row.want,
             "generation": row.generation,
             "key_alias": alias,
+            "breaches": sorted([str(why.get(name)) for name in names] for why in reasons),
         }
     return found
+
+
+def sha_of(waiting: Mapping[str, Any]) -> str:
+    """A digest of limits that wait."""
+    return hashlib.sha256(json.dumps(waiting, sort_keys=True).encode()).hexdigest()
 
 
 def set_override(

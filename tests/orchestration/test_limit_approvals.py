@@ -52,11 +52,10 @@ def place(tmp_path: Path, gateway: FakeGateway) -> Iterator[LimitedPlace]:
 
 
 def approve(place: LimitedPlace, approval_id: str) -> None:
-    people.approve(
+    people.approve_limits(
         place.engine,
         approval_id,
-        kind=people.LIMITS,
-        plan_sha="",
+        plan_sha=people.sha_of(place.waiting(approval_id)),
         by="ada",
         now=AS_OF,
         expires_at=AS_OF + timedelta(hours=24),
@@ -150,7 +149,7 @@ def test_a_key_that_others_use_waits_for_a_yes(place: LimitedPlace, gateway: Fak
     """79 % own use waits, 80 % does not."""
     place.keys = (key(NAMES[0], own=0.79), key(NAMES[1], own=0.8))
     done = place.used("1000")
-    assert done.approvals == (f"litellm-main-{NAMES[0][:8]}-1",)
+    assert done.approvals == ("litellm-main-2-1",)
     assert place.results() == [("hold", "recorded"), ("block", "verified")]
     approve(place, done.approvals[0])
     assert place.results(MINUTE) == [("block", "verified")]
@@ -238,6 +237,22 @@ def test_of_two_caps_the_lower_is_set_on_top_of_the_proxys_own_count(
     gateway.keys[NAMES[0]]["max_budget"] = 500.0
     assert place.results() == [("override", "recorded")]
     assert [row["want"] for row in rows(place.engine, desired_limit)] == ["cap_to_remaining"]
+
+
+def test_a_cap_that_falls_below_the_limit_of_somebody_else_is_set(
+    place: LimitedPlace, gateway: FakeGateway
+) -> None:
+    """The key has a budget of 100 of its own: 500 left leave it alone, 50 do not."""
+    place.keys = (key(NAMES[0]),)
+    cap = {"action": "cap_to_remaining"}
+    place.used("500", **cap)
+    assert place.results() == [("foreign", "recorded")]
+    place.used("950", **cap)
+    assert place.results() == [("cap_to_remaining", "verified")]
+    assert gateway.keys[NAMES[0]]["max_budget"] == 53.5
+    place.used("0", action=None)
+    assert place.results() == [("release", "verified")]
+    assert gateway.keys[NAMES[0]]["max_budget"] == 100.0
 
 
 def test_caps_in_place_do_not_fall_to_nothing_by_a_price_ten_times_too_high(

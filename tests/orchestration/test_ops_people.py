@@ -131,7 +131,7 @@ def test_a_limit_that_waits_is_approved_by_command_for_a_time(store: Engine) -> 
     shared = key(own=0.5)
     evaluate(store, reading=reading(1, budget("10")))
     evaluate(store, reading=reading(2, budget("1000"), keys=(shared,)))
-    waits_for = f"litellm-main-{KEY[:8]}-1"
+    waits_for = "litellm-main-2-1"
     shown = command("plan")
     assert f"block (approve {waits_for})" in shown and "50%" in shown
     assert "1 limit(s) until 2026-11-24 12:00 UTC" in command("approve", waits_for, "--by", "ada")
