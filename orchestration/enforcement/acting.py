@@ -38,7 +38,7 @@ class Respected:
 
 
 class TurnLost(Exception):
-    """Another process took over, the want changed or a person disarmed: write nothing."""
+    """Another took over, the want changed, a person disarmed or overrode: write nothing."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,8 @@ def record(
             settings = limit.applied.wrote if limit.applied else {}
             mark = seen.fingerprint(settings) if seen else None
             _save(connection, turn, limit, verb, phase, previous, settings, wrote, mark)
-        if respected is not None:
+        # Where a person has said for how long meanwhile, that stands.
+        if respected is not None and reconciler.is_override_as_read(connection, limit):
             write_override(
                 connection,
                 gateway=limit.gateway,

@@ -65,7 +65,7 @@ def limits_of(connection: Connection, gateway: str, *, now: datetime) -> list[Li
         )
     }
     overrides = {
-        row.key_ref: StoredOverride(row.until, row.by, row.reason, json.loads(row.marks_json))
+        row.key_ref: _override(row)
         for row in connection.execute(select(override).where(override.c.gateway == gateway))
     }
     rows = connection.execute(
@@ -118,6 +118,10 @@ def _wanted(want: str, stated: Mapping[str, Any]) -> Wanted | None:
     )
 
 
+def _override(row: Any) -> StoredOverride:
+    return StoredOverride(row.until, row.by, row.reason, json.loads(row.marks_json))
+
+
 def gateways_with_limits(connection: Connection) -> list[str]:
     """The gateways for which a limit was ever wanted."""
     names = connection.scalars(select(desired_limit.c.gateway).distinct())
@@ -125,13 +129,23 @@ def gateways_with_limits(connection: Connection) -> list[str]:
 
 
 def is_current(connection: Connection, limit: Limit) -> bool:
-    """True if what ought to be is still what it was when the limit was read."""
+    """True if what ought to be, and what a person said, is still what it was as it was read."""
     generation = connection.scalar(
         select(desired_limit.c.generation).where(
             desired_limit.c.gateway == limit.gateway, desired_limit.c.key_ref == limit.key_ref
         )
     )
-    return generation == limit.desired.generation
+    return generation == limit.desired.generation and is_override_as_read(connection, limit)
+
+
+def is_override_as_read(connection: Connection, limit: Limit) -> bool:
+    """True unless a person has set or changed an override since the limit was read."""
+    row = connection.execute(
+        select(override).where(
+            override.c.gateway == limit.gateway, override.c.key_ref == limit.key_ref
+        )
+    ).one_or_none()
+    return (None if row is None else _override(row)) == limit.override
 
 
 def save_applied(
@@ -169,10 +183,14 @@ def save_applied(
 
 
 def clear_override(connection: Connection, limit: Limit) -> None:
-    """The end of a person's override."""
+    """The end of a person's override: of the one that was read, not of one set since."""
+    if limit.override is None:
+        return
     connection.execute(
         delete(override).where(
-            override.c.gateway == limit.gateway, override.c.key_ref == limit.key_ref
+            override.c.gateway == limit.gateway,
+            override.c.key_ref == limit.key_ref,
+            override.c.until == limit.override.until,
         )
     )
 

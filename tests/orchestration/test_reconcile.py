@@ -1,7 +1,7 @@
 """Limits at a gateway on loopback: what ought to be blocked is, what is not ours stays."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -13,6 +13,7 @@ from gateway_server import ADMIN_KEY, FakeGateway, gateway_server
 from ops_stores import endpoint, opened_store, rows
 from sqlalchemy import Engine
 
+from orchestration.enforcement.gateway import KeyState
 from orchestration.enforcement.litellm import LiteLLMGateway
 from orchestration.enforcement.reconcile import Action, Rules, reconcile
 from orchestration.governance.budgets import KeyOfBudget
@@ -185,6 +186,56 @@ def test_an_override_at_the_command_line_lifts_our_block_until_it_ends(armed: Pl
     assert armed.results(timedelta(minutes=59)) == []
     assert armed.results(HOUR) == [("block", "verified")]
     assert rows(armed.engine, override) == []
+
+
+class WatchedClient(LiteLLMGateway):
+    """Lets somebody do something as a key has just been read."""
+
+    def __init__(self, gateway: FakeGateway, meanwhile: Callable[[], None]) -> None:
+        super().__init__(gateway.url, admin_key=ADMIN_KEY, changed_by="meterhouse")
+        self.meanwhile = meanwhile
+
+    def read(self, target: str) -> KeyState:
+        state = super().read(target)
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
+        return state
+
+
+def keeps_open(place: Place, until: timedelta) -> None:
+    set_override(
+        place.engine,
+        gateway="litellm-main",
+        key_ref=KEY,
+        until=AS_OF + until,
+        by="ada",
+        reason="demo",
+    )
+
+
+@pytest.mark.parametrize("had_one", [False, True])
+def test_an_override_that_is_set_while_a_run_is_under_way_stands(
+    armed: Place, had_one: bool
+) -> None:
+    """Of an earlier one nothing is left but its record."""
+    armed.used("1000")
+    if had_one:
+        keeps_open(armed, HOUR)
+    armed.client = WatchedClient(armed.gateway, lambda: keeps_open(armed, 6 * HOUR))
+    assert armed.results(2 * HOUR) == []
+    assert armed.results(5 * HOUR) == []
+    assert armed.gateway.count("POST") == 0
+    assert [row["until"] for row in rows(armed.engine, override)] == [AS_OF + 6 * HOUR]
+    assert armed.results(6 * HOUR) == [("block", "verified")]
+
+
+def test_an_override_that_is_set_as_an_opened_key_is_found_keeps_its_length(armed: Place) -> None:
+    armed.used("1000")
+    armed.run()
+    armed.gateway.person_sets(KEY, blocked=False)
+    armed.client = WatchedClient(armed.gateway, lambda: keeps_open(armed, 24 * HOUR))
+    assert armed.results() == [("override", "recorded")]
+    assert [row["until"] for row in rows(armed.engine, override)] == [AS_OF + 24 * HOUR]
 
 
 def test_a_person_who_blocks_again_after_us_keeps_the_key_blocked(armed: Place) -> None:
