@@ -8,6 +8,7 @@ usage as (
     select
         wallet_usage.wallet_id,
         wallet_usage.member_key,
+        substr(cast(wallet_usage.bucket_start_at as {{ dbt.type_string() }}), 1, 7) as usage_period,
         sum(wallet_usage.drawable_usd) as drawable_usd
     from {{ ref('fct_wallet_usage') }} as wallet_usage
     inner join snapshot
@@ -15,7 +16,8 @@ usage as (
     where wallet_usage.draw_order = 1
     group by
         wallet_usage.wallet_id,
-        wallet_usage.member_key
+        wallet_usage.member_key,
+        substr(cast(wallet_usage.bucket_start_at as {{ dbt.type_string() }}), 1, 7)
 ),
 
 -- Wallets that are declared no more keep what closed months say.
@@ -23,22 +25,26 @@ booked as (
     select
         ledger.home_wallet_id as wallet_id,
         ledger.member_key,
+        coalesce(ledger.corrected_period, ledger.period) as usage_period,
         sum(ledger.line_part_usd) as booked_usd
     from {{ ref('fct_wallet_ledger') }} as ledger
     inner join {{ ref('dim_wallets') }} as wallets
         on ledger.home_wallet_id = wallets.wallet_id
     group by
         ledger.home_wallet_id,
-        ledger.member_key
+        ledger.member_key,
+        coalesce(ledger.corrected_period, ledger.period)
 )
 
 select
     coalesce(usage.wallet_id, booked.wallet_id) as wallet_id,
     coalesce(usage.member_key, booked.member_key) as member_key,
+    coalesce(usage.usage_period, booked.usage_period) as usage_period,
     usage.drawable_usd,
     booked.booked_usd
 from usage
 full outer join booked
     on usage.wallet_id = booked.wallet_id
     and usage.member_key = booked.member_key
+    and usage.usage_period = booked.usage_period
 where coalesce(usage.drawable_usd, 0) <> coalesce(booked.booked_usd, 0)

@@ -3,23 +3,14 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 from ops_stores import opened_store
 from sqlalchemy import Engine, insert
 from staged_warehouse import build
+from wallet_road import Road, used
 
-from ingestion.config_loader import load_config
-from ingestion.config_tables import config_source
-from ingestion.declared_tables import declare_tables
-from ingestion.pipeline import pipeline_for, run_source, warehouse_path
-from orchestration.governance.wallet_facts import read_wallets
-from orchestration.governance.wallet_keeping import keep_ledger
-from orchestration.ops.decisions import land_decisions
-from orchestration.ops.mirror import ops_source
 from orchestration.ops.store import writing
 from orchestration.ops.tables import period_close
 
@@ -54,54 +45,6 @@ wallet_entries:
   - {id: c, wallet: x, kind: grant, amount: 10, effective_at: 2026-10-01T00:00:00Z}
 """,
 }
-COLUMNS = {
-    "bucket_start_at": "timestamp",
-    "entity_key": "varchar",
-    "customer_key": "varchar",
-    "application_key": "varchar",
-    "feature_key": "varchar",
-    "source_instance": "varchar",
-    "effective_cost_usd": "decimal(38,15)",
-    "estimated_cost_usd": "decimal(38,15)",
-    "charged_usd": "decimal(38,15)",
-    "uncharged_cost_usd": "decimal(38,15)",
-}
-MODELS = (
-    "stg_config__versions",
-    "stg_config__wallets",
-    "stg_config__wallet_limits",
-    "stg_config__wallet_entries",
-    "stg_config__entities",
-    "stg_config__entity_parents",
-    "staging.decisions",
-    "int_org__nodes",
-    "int_org__edges",
-    "int_org__expanded",
-    "int_org__paths",
-    "dim_wallets",
-    "dim_wallet_features",
-    "dim_wallet_entries",
-    "fct_wallet_usage",
-    "published_snapshot",
-)
-OPS_MODELS = ("stg_ops__wallet_postings", "fct_wallet_ledger", "fct_wallet_balances",
-              "fct_wallet_members", "assert_wallet_use_is_drawn_or_owed")  # fmt: skip
-
-
-def used(on: str, entity: str, cost: str, **changes: Any) -> dict[str, Any]:
-    """A quarter of an hour's use that nobody is charged for."""
-    return {
-        "bucket_start_at": on,
-        "entity_key": entity,
-        "customer_key": "customers-internal",
-        "source_instance": "s",
-        "effective_cost_usd": cost,
-        "estimated_cost_usd": "0",
-        "charged_usd": "0",
-        "uncharged_cost_usd": cost,
-    } | changes
-
-
 OCTOBER = [
     used("2026-10-05 09:00", "team-a", "30"),
     used("2026-10-05 09:15", "team-a", "10"),
@@ -118,63 +61,11 @@ OCTOBER = [
 ]  # fmt: skip
 
 
-class Road:
-    """A home whose use is made by hand, walked pass by pass."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home, config = folder / "home", folder / "config"
-        config.mkdir()
-        for name, text in FILES.items():
-            (config / f"{name}.yaml").write_text(text, encoding="utf-8")
-        source = config_source(load_config(config), extracted_at=datetime(2026, 10, 1, tzinfo=UTC))
-        run_source(pipeline_for("config", instance=None, home=self.home), source)
-        declare_tables(self.home)
-        columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-        with duckdb.connect(str(warehouse_path(self.home))) as connection:
-            for statement in (
-                "create schema staging",
-                "create schema intermediate",
-                "create table staging.stg_run__current_pass (pass_id bigint, as_of timestamp)",
-                f"create table intermediate.int_spend__quarter_hours ({columns})",
-                "create table intermediate.int_org__identifiers_discovered (entity_key varchar,"
-                " tree varchar, entity_type varchar, entity_name varchar, email varchar,"
-                " parent_key varchar)",
-            ):
-                connection.execute(statement)
-
-    def walk(
-        self, engine: Engine, pass_id: int, as_of: datetime, uses: list[dict[str, Any]]
-    ) -> None:
-        with duckdb.connect(str(warehouse_path(self.home))) as connection:
-            connection.execute("delete from staging.stg_run__current_pass")
-            connection.execute(
-                "insert into staging.stg_run__current_pass values (?, ?)",
-                [pass_id, as_of.replace(tzinfo=None)],
-            )
-            connection.execute("delete from intermediate.int_spend__quarter_hours")
-            for use in uses:
-                connection.execute(
-                    f"insert into intermediate.int_spend__quarter_hours ({', '.join(use)})"
-                    f" values ({', '.join('?' for _ in use)})",
-                    [*use.values()],
-                )
-        land_decisions(engine, self.home)
-        build(self.home, select=MODELS)
-        with duckdb.connect(str(self.home / "marts_build.duckdb"), read_only=True) as marts:
-            keep_ledger(engine, marts, read_wallets(marts))
-        run_source(pipeline_for("ops", instance=None, home=self.home), ops_source(lambda: engine))
-        build(self.home, select=OPS_MODELS)
-
-    def read(self, query: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(self.home / "marts_build.duckdb"), read_only=True) as marts:
-            return marts.execute(query).fetchall()
-
-
 @pytest.fixture(scope="module")
 def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Road, Engine]]:
     folder = tmp_path_factory.mktemp("wallets")
     with opened_store(folder) as engine:
-        made = Road(folder)
+        made = Road(folder, FILES)
         made.walk(engine, 1, datetime(2026, 11, 2, tzinfo=UTC), OCTOBER)
         yield made, engine
 
@@ -263,3 +154,18 @@ def test_after_the_close_the_marts_keep_october_and_date_what_changed(
         "select usage_period, drawn_usd from wallets.fct_wallet_members"
         " where wallet_id = 'shared' and member_key = 'team-b' order by 1"
     ) == [("2026-10", Decimal(50)), ("2026-11", Decimal(10))]
+
+
+def test_the_check_of_use_finds_a_surplus_in_one_month_and_a_lack_in_another(
+    road: tuple[Road, Engine],
+) -> None:
+    made, _ = road
+    with duckdb.connect(str(made.home / "marts_build.duckdb")) as marts:
+        for period, more in (("2026-10", 1), ("2026-11", -1)):
+            marts.execute(
+                "update wallets.fct_wallet_ledger set line_part_usd = line_part_usd + ?"
+                " where line_id like 'use|%|shared|team-b' and period = ?",
+                [more, period],
+            )
+    with pytest.raises(AssertionError, match="Got 2 results"):
+        build(made.home, select=["assert_wallet_use_is_drawn_or_owed"])

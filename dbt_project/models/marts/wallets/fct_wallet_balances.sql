@@ -21,10 +21,14 @@ snapshot as (
     select * from {{ ref('published_snapshot') }}
 ),
 
+-- A top-up is answered when the payment or void itself stands in the ledger, not when it is declared.
 answered as (
-    select concat('top_up|', top_up_id) as line_id from entries where top_up_id is not null
-    union
-    select concat('top_up|', grant_id) as line_id from entries where entry_kind = 'void'
+    select concat('top_up|', coalesce(entries.top_up_id, entries.grant_id)) as line_id
+    from entries
+    inner join ledger
+        on concat(entries.entry_kind, '|', entries.entry_id) = ledger.line_id
+    where coalesce(entries.top_up_id, entries.grant_id) is not null
+    group by coalesce(entries.top_up_id, entries.grant_id)
 ),
 
 summed as (

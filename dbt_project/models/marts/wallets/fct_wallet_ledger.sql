@@ -4,8 +4,8 @@ with postings as (
     select * from {{ ref('stg_ops__wallet_postings') }}
 ),
 
-closes as (
-    select * from {{ ref('stg_decisions__period_closes') }}
+books as (
+    select * from {{ ref('int_closing__books') }}
 )
 
 select
@@ -18,7 +18,9 @@ select
     postings.home_wallet_id,
     postings.period,
     postings.corrected_period,
-    closes.period is not null as is_settled,
+    coalesce(
+        postings.period <= substr(cast(books.last_closed_on as {{ dbt.type_string() }}), 1, 7), false
+    ) as is_settled,
 
     {{ money('postings.balance_change_usd') }} as balance_change_usd,
     {{ money('postings.line_part_usd') }} as line_part_usd,
@@ -30,5 +32,4 @@ select
     postings.ended_at,
     postings.expires_at
 from postings
-left join closes
-    on postings.period = closes.period
+cross join books
