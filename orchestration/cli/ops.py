@@ -16,7 +16,7 @@ from sqlalchemy import Engine, select
 from ingestion.config_budgets import length_of
 from orchestration import settings
 from orchestration.cli.endpoints import enable, endpoints, ping
-from orchestration.ops import people, reconciler
+from orchestration.ops import people, reconciler, undoing
 from orchestration.ops.store import open_store, reading
 from orchestration.ops.tables import enforcement_action
 
@@ -146,7 +146,11 @@ def override(gateway: str, key: str, length: timedelta, reason: str, by: str | N
         if len(found) > 1:
             names = ", ".join(ref[:12] for _, ref, _ in found)
             raise click.ClickException(f"{key!r} names {len(found)} keys: {names}")
-        _keep_open(engine, found[0], length=length, reason=reason, by=_who(by))
+        until, key_ref = _now() + length, found[0][1]
+        people.set_override(
+            engine, gateway=gateway, key_ref=key_ref, until=until, by=_who(by), reason=reason
+        )
+    _say_open(found[0], until)
 
 
 @ops.command()
@@ -155,12 +159,13 @@ def override(gateway: str, key: str, length: timedelta, reason: str, by: str | N
 @click.option("--by", default=None, help="Who undoes it.")
 def undo(action: int, length: timedelta, by: str | None) -> None:
     """Undo the limit that ACTION set (its number in the log): put back, and not set for a time."""
+    until, reason = _now() + length, f"undo of action {action}"
     with _store() as engine:
-        with reading(engine) as connection:
-            found = people.limit_of_action(connection, action)
-        if found is None:
-            raise click.ClickException(f"action {action} set no limit")
-        _keep_open(engine, found, length=length, reason=f"undo of action {action}", by=_who(by))
+        try:
+            found = undoing.undo(engine, action, until=until, by=_who(by), reason=reason)
+        except undoing.CannotUndo as error:
+            raise click.ClickException(str(error)) from None
+    _say_open(found, until)
 
 
 @ops.command()
@@ -188,17 +193,8 @@ for command in (endpoints, ping, enable):
     ops.add_command(command)
 
 
-def _keep_open(
-    engine: Engine,
-    found: tuple[str, str, str | None],
-    *,
-    length: timedelta,
-    reason: str,
-    by: str,
-) -> None:
+def _say_open(found: tuple[str, str, str | None], until: datetime) -> None:
     gateway, key_ref, alias = found
-    until = _now() + length
-    people.set_override(engine, gateway=gateway, key_ref=key_ref, until=until, by=by, reason=reason)
     click.echo(f"{alias or key_ref[:12]} at {gateway} stays open until {until:%Y-%m-%d %H:%M} UTC.")
 
 
@@ -244,7 +240,7 @@ def _last_finding(connection: Any, limit: reconciler.Limit) -> str:
     ).one_or_none()
     if row is None:
         return limit.desired.held_reason or "not looked at yet"
-    return f"{row.verb} {row.result}{' (dry run)' if row.dry_run else ''}: {row.why}"
+    return f"#{row.seq} {row.verb} {row.result}{' (dry run)' if row.dry_run else ''}: {row.why}"
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -13,7 +13,6 @@ from orchestration.ops.tables import (
     approval,
     arming,
     desired_limit,
-    enforcement_action,
     outbox,
     override,
 )
@@ -197,18 +196,6 @@ def find_key(connection: Connection, text: str) -> list[tuple[str, str, str | No
         if text in (row.key_ref, alias) or is_start:
             found.append((row.gateway, row.key_ref, alias))
     return found
-
-
-def limit_of_action(connection: Connection, seq: int) -> tuple[str, str, str | None] | None:
-    """(gateway, key, alias) of the key that this action of the log limited; None if it did not."""
-    row = connection.execute(
-        select(enforcement_action).where(enforcement_action.c.seq == seq)
-    ).one_or_none()
-    is_limit = row is not None and not row.dry_run and row.verb not in ("read", "release")
-    if row is None or not is_limit or row.result not in ("verified", "pending_verify", "unknown"):
-        return None
-    names = [each for each in find_key(connection, row.key_ref) if each[0] == row.gateway]
-    return names[0] if names else None
 
 
 def replay(engine: Engine, *, message_id: str | None, since: datetime | None) -> int:
