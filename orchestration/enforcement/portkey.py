@@ -11,6 +11,8 @@ from typing import Any
 from orchestration.enforcement.gateway import KeyState, Settings, Wanted
 from orchestration.enforcement.http import ManagementApi
 
+_RATE = "requests_per_minute"
+
 
 class PortkeyGateway:
     """A Portkey workspace, spoken to with an admin key that `repr` never shows."""
@@ -32,29 +34,33 @@ class PortkeyGateway:
         return False
 
     def read(self, target: str) -> KeyState:
-        """The key now."""
+        """The key now: its lowest rate of requests a minute, if it has one."""
         key = self._api.call("GET", f"api-keys/{target}", shown="api-keys/{id}")
-        return KeyState({"rate_limits": key.get("rate_limits")}, None)
+        rates: list[dict[str, Any]] = key.get("rate_limits") or []
+        lowest = min((each["value"] for each in rates if _is_a_minute(each)), default=None)
+        return KeyState({_RATE: lowest}, None, metadata={"rate_limits": rates})
 
     def settings_for(self, target: str, wanted: Wanted, *, current: KeyState) -> Settings | None:
-        """The rates of the key with ours among them, unless one is as low already."""
+        """A rate of requests a minute; it limits nothing else."""
         if wanted.kind != "rate_limit" or wanted.requests_per_minute is None:
             return None
-        before: list[dict[str, Any]] = current.settings.get("rate_limits") or []
-        rates = [each["value"] for each in before if _is_ours(each)]
-        if rates and min(rates) <= wanted.requests_per_minute:
-            return {"rate_limits": before}
-        others = [each for each in before if not _is_ours(each)]
-        ours = {"type": "requests", "unit": "rpm", "value": wanted.requests_per_minute}
-        return {"rate_limits": [*others, ours]}
+        return {_RATE: wanted.requests_per_minute}
 
     def write(
         self, target: str, settings: Settings, *, mark: int | None, current: KeyState
     ) -> KeyState | None:
-        """The rates set whole, none if null."""
-        self._api.call("PUT", f"api-keys/{target}", shown="api-keys/{id}", json=dict(settings))
+        """The rate set, or taken off; the key's others go back with it as they were read."""
+        rates = [each for each in current.metadata["rate_limits"] if not _is_a_minute(each)]
+        if settings[_RATE] is not None:
+            rates.append({"type": "requests", "unit": "rpm", "value": settings[_RATE]})
+        self._api.call(
+            "PUT",
+            f"api-keys/{target}",
+            shown="api-keys/{id}",
+            json={"rate_limits": rates or None},
+        )
         return None
 
 
-def _is_ours(rate: dict[str, Any]) -> bool:
+def _is_a_minute(rate: dict[str, Any]) -> bool:
     return rate.get("type") == "requests" and rate.get("unit") == "rpm"

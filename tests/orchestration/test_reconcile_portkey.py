@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from budget_readings import AS_OF, NOVEMBER, key
+from budget_readings import AS_OF, NOVEMBER, budget, key
 from limited_place import LimitedPlace
 from ops_stores import opened_store
 
@@ -90,6 +91,64 @@ def test_a_lower_rate_of_somebody_else_stays(
     place.used("10", **SOFT)
     place.run(timedelta(minutes=1))
     assert rates(sandbox, key_id) == lower
+
+
+def rate(value: int) -> dict[str, Any]:
+    return {"type": "requests", "unit": "rpm", "value": value}
+
+
+def test_our_own_rate_is_raised_when_the_budget_allows_more_and_never_above_what_stood_before(
+    place: LimitedPlace, sandbox: Sandbox, key_id: str
+) -> None:
+    """10, then 15, then 30 where 20 stood before; then all is as it was."""
+    ask(sandbox, "PUT", f"api-keys/{key_id}", json={"rate_limits": [rate(20)]})
+    for wanted, expected in ((10, 10), (15, 15), (30, 20)):
+        place.limits = (LimitReading("coder", NOVEMBER, requests_per_minute=wanted),)
+        place.used("800", **SOFT)
+        assert place.results() == [("rate_limit", "verified")]
+        assert rates(sandbox, key_id) == [rate(expected)]
+        assert place.results() == []
+    place.used("800", **SOFT, budget_version="v2", warning_threshold=Decimal(900))
+    assert place.results() == [("release", "verified")]
+    assert rates(sandbox, key_id) == [rate(20)]
+
+
+def test_of_two_budgets_the_rate_that_is_left_is_set(
+    place: LimitedPlace, sandbox: Sandbox, key_id: str
+) -> None:
+    place.keys = (*place.keys, key(key_id, at=GATEWAY, of="team"))
+    place.limits = (*place.limits, LimitReading("team", NOVEMBER, requests_per_minute=40))
+    place.stand(budget("800", **SOFT), budget("800", budget_id="team", **SOFT))
+    place.run()
+    assert rates(sandbox, key_id) == [rate(10)]
+    place.stand(budget("10", **SOFT), budget("800", budget_id="team", **SOFT))
+    assert place.results() == [("rate_limit", "verified")]
+    assert rates(sandbox, key_id) == [rate(40)]
+
+
+@pytest.mark.parametrize(("theirs", "found"), [(5, "foreign"), (50, "override")])
+def test_a_rate_that_a_person_changed_after_us_stays(
+    place: LimitedPlace, sandbox: Sandbox, key_id: str, theirs: int, found: str
+) -> None:
+    place.used("800", **SOFT)
+    place.run()
+    ask(sandbox, "PUT", f"api-keys/{key_id}", json={"rate_limits": [rate(theirs)]})
+    assert place.results() == [(found, "recorded")]
+    place.used("10", **SOFT)
+    place.run()
+    assert rates(sandbox, key_id) == [rate(theirs)]
+
+
+def test_rates_of_others_that_came_after_ours_stay_when_ours_goes(
+    place: LimitedPlace, sandbox: Sandbox, key_id: str
+) -> None:
+    place.used("800", **SOFT)
+    place.run()
+    others = {"type": "tokens", "unit": "rpd", "value": 5000}
+    ask(sandbox, "PUT", f"api-keys/{key_id}", json={"rate_limits": [others, rate(10)]})
+    place.used("10", **SOFT)
+    assert place.results() == [("release", "verified")]
+    assert rates(sandbox, key_id) == [others]
 
 
 def test_a_plan_without_limits_refuses_and_the_alert_is_all(
