@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
 from ingestion.config_budgets import LEVELS, Budget, Filter, length_of
 from ingestion.config_versions import version_of
-from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME
+from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME, exact
 
 Rows = Iterator[tuple[Any, ...]]
-_QUANTUM = Decimal("1e-15")
 _FILTERS = tuple(Filter.model_fields)
 
 BUDGET_COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
@@ -79,10 +77,10 @@ def budgets(config: Any) -> Rows:
             _minutes(budget.length),
             budget.anchor_day,
             budget.timezone,
-            budget.amount.quantize(_QUANTUM),
+            exact(budget.amount),
             "share" if budget.thresholds.unit == "share" else "absolute",
-            *(_exact(getattr(budget.thresholds, level)) for level in LEVELS),
-            budget.hysteresis.quantize(_QUANTUM),
+            *(exact(getattr(budget.thresholds, level)) for level in LEVELS),
+            exact(budget.hysteresis),
             _minutes(budget.renotify_after),
             budget.on_no_data,
             budget.mode,
@@ -99,7 +97,7 @@ def budget_increases(config: Any) -> Rows:
     """One row a temporary increase of an enabled budget."""
     for budget in _enabled(config):
         for more in budget.increases:
-            yield budget.id, more.amount.quantize(_QUANTUM), more.valid_from_at, more.valid_to_at
+            yield budget.id, exact(more.amount), more.valid_from_at, more.valid_to_at
 
 
 def budget_tags(config: Any) -> Rows:
@@ -124,8 +122,8 @@ def alerts(config: Any) -> Rows:
                 alert.kind,
                 alert.entity,
                 _minutes(alert.window),
-                alert.floor_usd.quantize(_QUANTUM),
-                *(_exact(getattr(alert.thresholds, level)) for level in LEVELS),
+                exact(alert.floor_usd),
+                *(exact(getattr(alert.thresholds, level)) for level in LEVELS),
                 alert.on_no_data,
                 alert.paused,
                 _recipients(alert.to),
@@ -155,7 +153,3 @@ def _recipients(to: str | tuple[str, ...]) -> str | None:
 
 def _minutes(length: str | None) -> int | None:
     return None if length is None else length_of(length) // timedelta(minutes=1)
-
-
-def _exact(amount: Decimal | None) -> Decimal | None:
-    return None if amount is None else amount.quantize(_QUANTUM)

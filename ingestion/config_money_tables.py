@@ -1,7 +1,6 @@
 """Charges, commitments and exchange rates as rows of `raw_config`."""
 
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
 
@@ -9,7 +8,7 @@ import pyarrow as pa
 
 from ingestion.config_loader import Config
 from ingestion.config_money import Charge, Commitment
-from ingestion.contracts import INTEGER, MONEY, TEXT
+from ingestion.contracts import INTEGER, MONEY, TEXT, exact
 
 Rows = Iterator[tuple[Any, ...]]
 _DATE = pa.date32()
@@ -66,7 +65,7 @@ def _charges(config: Config) -> Rows:
             charge.name or charge.id,
             charge.provider,
             charge.period,
-            _to(charge.whole_amount, "1e-15"),
+            exact(charge.whole_amount),
             charge.currency,
             charge.valid_from_on,
             charge.valid_to_on,
@@ -83,9 +82,9 @@ def _commitments(config: Config) -> Rows:
                 commitment.kind,
                 commitment.name or commitment.id,
                 commitment.provider,
-                _to(commitment.amount, "1e-15"),
+                exact(commitment.amount),
                 commitment.count,
-                _to(commitment.overage_ratio, "1e-6"),
+                exact(commitment.overage_ratio, places=6),
                 commitment.currency,
                 start,
                 end,
@@ -97,7 +96,7 @@ def _charge_shares(config: Config) -> Rows:
     """One row a fixed share of a charge or commitment."""
     for paid in (*config.charges, *config.commitments):
         for part in paid.shares:
-            yield paid.id, part.entity, _to(part.share, "1e-6")
+            yield paid.id, part.entity, exact(part.share, places=6)
 
 
 def _fx_rates(config: Config) -> Rows:
@@ -107,16 +106,12 @@ def _fx_rates(config: Config) -> Rows:
         end = rate.valid_to_on
         if end is None and after is not None and after.currency == rate.currency:
             end = after.valid_from_on
-        yield rate.currency, _to(rate.usd_per_unit, "1e-15"), rate.valid_from_on, end
+        yield rate.currency, exact(rate.usd_per_unit), rate.valid_from_on, end
 
 
 def _allocated(paid: Charge | Commitment, config: Config) -> tuple[Any, ...]:
     root = next(node.id for node in config.nodes if node.tree == "owner" and not node.parents)
     return (paid.entity or root, paid.allocation, paid.customer_allocation, paid.bill_line)
-
-
-def _to(value: Decimal, quantum: str) -> Decimal:
-    return value.quantize(Decimal(quantum))
 
 
 MONEY_ROWS: dict[str, Callable[[Config], Rows]] = {

@@ -4,14 +4,13 @@ Belongs here: what a rule looks like to dbt. Which one applies is decided there.
 """
 
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
 from ingestion.config_loader import Config
 from ingestion.config_prices import Override, PriceRule, SellRule, provider_of, slots_of
-from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME
+from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME, exact
 
 Rows = Iterator[tuple[Any, ...]]
 _RATE = pa.decimal128(18, 15)
@@ -80,9 +79,9 @@ def price_rules(config: Config) -> Rows:
                         meter,
                         tier,
                         rule.priority,
-                        _to(rule.rate_usd_per_unit, "1e-15"),
-                        _to(rule.factor, "1e-6"),
-                        _to(rule.usd, "1e-15"),
+                        exact(rule.rate_usd_per_unit),
+                        exact(rule.factor, places=6),
+                        exact(rule.usd),
                         isinstance(rule, Override) and rule.base == "previous",
                         rule.valid_from_at,
                         rule.valid_to_at,
@@ -95,7 +94,3 @@ def _scope(rule: Override | SellRule | PriceRule) -> tuple[str, str | None]:
         if name is not None:
             return scope, name
     return "installation", None
-
-
-def _to(value: Decimal | None, quantum: str) -> Decimal | None:
-    return None if value is None else value.quantize(Decimal(quantum))

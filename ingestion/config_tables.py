@@ -10,7 +10,6 @@ extracted_at=…))`.
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import dlt
@@ -30,10 +29,9 @@ from ingestion.config_price_tables import (
 )
 from ingestion.config_schema import Identity
 from ingestion.config_wallet_tables import WALLET_COLUMNS, WALLET_ROWS
-from ingestion.contracts import INTEGER, TEXT, UTC_TIME
+from ingestion.contracts import INTEGER, TEXT, UTC_TIME, exact
 
 Rows = Iterator[tuple[Any, ...]]
-_QUANTUM = Decimal("1e-15")
 
 # table -> its columns; the rows of each come from the function of the same name below.
 _COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
@@ -135,7 +133,7 @@ def _sources(config: Config) -> Rows:
             s.covered_by,
             json.dumps(s.covered_keys) if s.covered_keys else None,
             s.stale_after_hours,
-            s.cost_tolerance.quantize(Decimal("1e-6")),
+            exact(s.cost_tolerance, places=6),
             json.dumps(s.entity_from),
             json.dumps(s.customer_from),
             s.default_entity,
@@ -196,10 +194,6 @@ def _model_aliases(config: Config) -> Rows:
 def _versions(config: Config) -> Rows:
     """One row a load: what changed is told from the hashes of the load before."""
     yield config.versions.attribution_version, config.versions.pricing_version
-
-
-def _money(amount: Decimal | None) -> Decimal | None:
-    return None if amount is None else amount.quantize(_QUANTUM)
 
 
 _ROWS: dict[str, Callable[[Config], Rows]] = {

@@ -2,17 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
 from ingestion.config_loader import Config
 from ingestion.config_versions import version_of
-from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME
+from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME, exact
 
 Rows = Iterator[tuple[Any, ...]]
-_QUANTUM = Decimal("1e-15")
 
 WALLET_COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
     "wallets": (
@@ -57,7 +55,7 @@ def _wallets(config: Config) -> Rows:
             wallet.entity,
             wallet.shared,
             wallet.measure,
-            _money(wallet.conversion_rate),
+            exact(wallet.conversion_rate),
             wallet.valid_from_at,
             wallet.valid_to_at,
             json.dumps([grant.model_dump(mode="json") for grant in wallet.recurring]),
@@ -83,7 +81,7 @@ def _wallet_entries(config: Config) -> Rows:
             entry.id,
             entry.wallet,
             entry.kind,
-            _money(entry.amount),
+            exact(entry.amount),
             entry.effective_at,
             entry.expires_at,
             entry.priority,
@@ -93,10 +91,6 @@ def _wallet_entries(config: Config) -> Rows:
             None if is_void else top_up_id,
             entry.reason,
         )
-
-
-def _money(amount: Decimal | None) -> Decimal | None:
-    return None if amount is None else amount.quantize(_QUANTUM)
 
 
 WALLET_ROWS: dict[str, Callable[[Config], Rows]] = {

@@ -16,7 +16,8 @@ TEXT = pa.string()
 INTEGER = pa.int64()
 MONEY = pa.decimal128(38, 15)
 UTC_TIME = pa.timestamp("us", tz="UTC")
-_MONEY_QUANTUM = Decimal("1e-15")
+_MONEY_PLACES = 15
+_MONEY_QUANTUM = Decimal(1).scaleb(-_MONEY_PLACES)
 _MONEY_LIMIT = Decimal("1e23")
 # The default context has 28 digits; 23 before the point and 15 behind it need more.
 _MONEY_CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
@@ -163,6 +164,13 @@ def _money(value: Any) -> Decimal | None:
     if amount.copy_abs() >= _MONEY_LIMIT:
         raise _Misfit("out_of_range")
     return amount.quantize(_MONEY_QUANTUM, context=_MONEY_CONTEXT)
+
+
+def exact(amount: Decimal | None, *, places: int = _MONEY_PLACES) -> Decimal | None:
+    """An amount with all the places of its column, money's by itself; null stays null."""
+    if amount is None:
+        return None
+    return amount.quantize(Decimal(1).scaleb(-places), context=_MONEY_CONTEXT)
 
 
 def reason_of(value: Any, column: Column) -> str:

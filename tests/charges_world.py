@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 from raw_loads import FIXTURES
 from staged_warehouse import build
+from written_config import write_config
 
 from ingestion.config_loader import load_config
 from ingestion.config_tables import config_source
@@ -122,8 +123,7 @@ Row = tuple[Any, ...]
 
 def charged_warehouse(home: Path, folder: Path) -> None:
     """Declarations and revenue loaded, what was metered and billed made by hand, charges built."""
-    for name, text in FILES.items():
-        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    write_config(folder, FILES)
     config = load_config(folder)
     at = AS_OF.replace(tzinfo=UTC)
     run_source(

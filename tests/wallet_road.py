@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 from sqlalchemy import Engine
 from staged_warehouse import build
+from written_config import write_config
 
 from ingestion.config_loader import load_config
 from ingestion.config_tables import config_source
@@ -73,8 +74,7 @@ class Road:
     def __init__(self, folder: Path, files: Mapping[str, str]) -> None:
         self.home, config = folder / "home", folder / "config"
         config.mkdir()
-        for name, text in files.items():
-            (config / f"{name}.yaml").write_text(text, encoding="utf-8")
+        write_config(config, files)
         source = config_source(load_config(config), extracted_at=datetime(2026, 10, 1, tzinfo=UTC))
         run_source(pipeline_for("config", instance=None, home=self.home), source)
         declare_tables(self.home)

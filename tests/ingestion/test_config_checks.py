@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from written_config import write_config
 
 from ingestion.config_loader import load_config
 from ingestion.config_yaml import ConfigError
@@ -27,8 +28,7 @@ ALIAS = "provider: p, model: m, target_provider: p, target_model: n"
 
 
 def refusals(tmp_path: Path, files: dict[str, str]) -> list[str]:
-    for name, text in (GOOD | files).items():
-        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    write_config(tmp_path, GOOD | files)
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path)
     return str(caught.value).splitlines()
@@ -215,8 +215,7 @@ def test_each_makes_one_budget_an_entity_of_the_type(tmp_path: Path) -> None:
         "entities": GOOD["entities"] + "  - {id: team-b, type: team, parent: acme}\n",
         "budgets": f"budgets:\n  - {{id: monthly, each: team, {BUDGET}}}\n",
     }
-    for name, text in (GOOD | files).items():
-        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    write_config(tmp_path, GOOD | files)
     budgets = load_config(tmp_path).budgets
     assert [(b.id, b.entity) for b in budgets] == [
         ("monthly-team-a", "team-a"),
@@ -229,6 +228,5 @@ def test_aliases_that_follow_each_other_are_fine(tmp_path: Path) -> None:
         f"model_aliases:\n  - {{{ALIAS}, valid_to_at: 2026-01-01T00:00:00Z}}\n"
         f"  - {{{ALIAS}, valid_from_at: 2026-01-01T00:00:00Z}}\n"
     )
-    for name, text in (GOOD | {"prices": aliases}).items():
-        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    write_config(tmp_path, GOOD | {"prices": aliases})
     assert len(load_config(tmp_path).model_aliases) == 2

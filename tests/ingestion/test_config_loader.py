@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from written_config import write_config
 
 from ingestion.config_checks import values_of
 from ingestion.config_loader import load_config
@@ -19,9 +20,7 @@ entities:
 
 
 def folder(tmp_path: Path, **files: str) -> Path:
-    for name, text in ({"entities": ENTITIES} | files).items():
-        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
-    return tmp_path
+    return write_config(tmp_path, {"entities": ENTITIES} | files)
 
 
 def refusals(path: Path) -> list[str]:

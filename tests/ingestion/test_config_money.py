@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from written_config import write_config
 
 from ingestion.config_loader import Config, load_config
 from ingestion.config_tables import config_tables
@@ -34,9 +35,7 @@ def rates(*texts: str) -> dict[str, str]:
 
 
 def loaded(tmp_path: Path, files: dict[str, str]) -> Config:
-    for name, text in (GOOD | files).items():
-        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
-    return load_config(tmp_path)
+    return load_config(write_config(tmp_path, GOOD | files))
 
 
 def rows(tmp_path: Path, files: dict[str, str], table: str, *columns: str) -> list[tuple[Any, ...]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from written_config import write_config
 
 from ingestion.config_loader import load_config
 from ingestion.config_tables import config_tables
@@ -28,9 +29,7 @@ sources:
 
 
 def folder(tmp_path: Path, prices: str) -> Path:
-    for name, text in (FILES | {"prices": prices}).items():
-        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
-    return tmp_path
+    return write_config(tmp_path, FILES | {"prices": prices})
 
 
 def refusals(tmp_path: Path, prices: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from written_config import write_config
 
 from ingestion.config_loader import load_config
 from ingestion.config_tables import TABLES, config_source, config_tables
@@ -61,9 +62,7 @@ budgets:
 def folder(tmp_path: Path) -> Path:
     path = tmp_path / "config"
     path.mkdir()
-    for name, text in FILES.items():
-        (path / f"{name}.yaml").write_text(text, encoding="utf-8")
-    return path
+    return write_config(path, FILES)
 
 
 def rows(folder: Path, table: str, *columns: str) -> list[tuple[Any, ...]]:

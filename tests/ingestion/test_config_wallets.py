@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from written_config import write_config
 
 from ingestion.config_loader import Config, load_config
 from ingestion.config_tables import config_tables
@@ -40,9 +41,7 @@ def recurring(text: str) -> dict[str, str]:
 
 
 def loaded(tmp_path: Path, files: dict[str, str]) -> Config:
-    for name, text in (GOOD | files).items():
-        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
-    return load_config(tmp_path)
+    return load_config(write_config(tmp_path, GOOD | files))
 
 
 @pytest.mark.parametrize(
@@ -153,3 +152,13 @@ def test_a_customers_wallet_may_stand_in_the_customers_own_file(tmp_path: Path) 
     config = loaded(tmp_path, {})
     assert [each.id for each in config.wallets] == ["x"]
     assert [each.id for each in config.wallet_entries] == ["x1"]
+
+
+def test_an_amount_of_as_many_digits_as_may_be_said_stays_exact(tmp_path: Path) -> None:
+    """14 digits before the point and 15 places make 29: more than Decimal keeps by itself."""
+    most = "9" * 14
+    budget = f"{{id: b, entity: acme, period: month, amount: {most}, thresholds: {{critical: 1}}}}"
+    files = entry("grant", f"amount: {most}") | {"budgets": f"budgets: [{budget}]\n"}
+    tables = config_tables(loaded(tmp_path, files), extracted_at=datetime(2026, 11, 1, tzinfo=UTC))
+    assert tables["wallet_entries"]["amount_usd"].to_pylist() == [Decimal(most)]
+    assert tables["budgets"]["amount"].to_pylist() == [Decimal(most)]

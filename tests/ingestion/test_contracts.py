@@ -17,6 +17,7 @@ from ingestion.contracts import (
     Contract,
     build_array,
     build_columns,
+    exact,
     reason_of,
 )
 from ingestion.litellm import SPEND_LOGS
@@ -152,3 +153,9 @@ def test_a_contract_picks_exactly_its_columns(contract: Contract) -> None:
     names = contract.schema().names
     assert len(names) == len(set(names))
     assert names[-4:] == ["source_instance", "source_locator", "row_hash", "extracted_at"]
+
+
+def test_an_amount_of_thirty_digits_keeps_them_all() -> None:
+    amount = Decimal("123456789012345678.123456789012")
+    assert str(exact(amount)) == "123456789012345678.123456789012000"
+    assert (exact(None), str(exact(Decimal("0.5"), places=6))) == (None, "0.500000")
