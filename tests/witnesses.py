@@ -25,6 +25,8 @@ LAYERS = {
     "tracer": "observability",
     "spans": "observability",
 }
+SYSTEMS = {"spans": "otel"}
+ORDER = ("gateway", "provider_log", "observability", "saas")
 _TYPES = {
     "occurred_at": "timestamp", "period_start_at": "timestamp", "period_end_at": "timestamp",
     "loaded_at": "timestamp", "usage_on": "date", "latency_ms": "bigint", "ttft_ms": "bigint",
@@ -86,7 +88,7 @@ class Witnesses:
         self,
         home: Path,
         *,
-        order: Iterable[str] = ("gateway", "provider_log", "observability", "saas"),
+        order: Iterable[str] = ORDER,
         covered: Mapping[str, str] | None = None,
     ) -> None:
         self.home = home
@@ -111,7 +113,8 @@ class Witnesses:
                 " (acceptance_id varchar, target_key varchar)",
                 "create table staging.stg_config__evidence_order (position bigint, name varchar)",
                 "create table staging.stg_config__sources (source_instance varchar,"
-                " evidence_layer varchar, covered_by varchar, covered_keys_json varchar)",
+                " system varchar, evidence_layer varchar, covered_by varchar,"
+                " covered_keys_json varchar)",
                 "create table intermediate.int_prices__identity_scopes (identity_key varchar,"
                 " entity_key varchar, customer_key varchar, user_key varchar, agent_key varchar,"
                 " application_key varchar, feature_key varchar, attributed_by varchar,"
@@ -121,12 +124,17 @@ class Witnesses:
                 " (entity_key varchar, tree varchar, entity_type varchar)",
             ):
                 con.execute(statement)
-        self.declare(order=order, covered=covered or {})
+        self.declare(order=order, covered=covered)
 
     def declare(
-        self, *, order: Iterable[str], covered: Mapping[str, str], version: str = "p"
+        self,
+        *,
+        order: Iterable[str] = ORDER,
+        covered: Mapping[str, str] | None = None,
+        layers: Mapping[str, str] = LAYERS,
+        version: str = "p",
     ) -> None:
-        """What sources.yaml says; another version touches every day."""
+        """What sources.yaml says, of these sources alone; another version touches every day."""
         with self._open() as con:
             con.execute("delete from staging.stg_config__evidence_order")
             con.execute("delete from staging.stg_config__sources")
@@ -135,10 +143,10 @@ class Witnesses:
                 con.execute(
                     "insert into staging.stg_config__evidence_order values (?, ?)", [position, name]
                 )
-            for source, layer in LAYERS.items():
+            for source, layer in layers.items():
                 con.execute(
-                    "insert into staging.stg_config__sources values (?, ?, ?, null)",
-                    [source, layer, covered.get(source)],
+                    "insert into staging.stg_config__sources values (?, ?, ?, ?, null)",
+                    [source, SYSTEMS.get(source, source), layer, (covered or {}).get(source)],
                 )
 
     def tell(self, *acts: Act) -> None:

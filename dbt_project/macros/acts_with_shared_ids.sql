@@ -37,6 +37,8 @@ placed as (
     select
         ranked.*,
         coalesce({{ is_covered('ranked', 'sources') }}, false) as is_covered,
+        -- What was read of a source that is declared no more stays, and stands behind what is.
+        sources.source_instance is null as is_undeclared,
         -- A source named by itself goes before its layer's place.
         coalesce(of_source.position, of_layer.position, 99) as evidence_position
     from ranked
@@ -45,7 +47,7 @@ placed as (
     left join {{ evidence_order }} as of_source
         on ranked.source_instance = of_source.name
     left join {{ evidence_order }} as of_layer
-        on coalesce(ranked.evidence_layer, sources.evidence_layer) = of_layer.name
+        on {{ evidence_layer_of('ranked', 'sources') }} = of_layer.name
     where ranked.newest_rank = 1
         and not ranked.is_removed
 ),
@@ -55,8 +57,17 @@ acts as (
     select
         *,
         row_number() over (
-            order by is_covered, can_carry desc, evidence_position, source_instance, usage_key
+            order by is_covered, can_carry desc, is_undeclared, evidence_position, source_instance, usage_key
         ) as carrier_rank
     from placed
 )
+{%- endmacro %}
+
+{# What kind of witness an act is: as its source is declared; as the act says itself where its sender said so; and by what its
+   system is where the source is declared no more. #}
+{% macro evidence_layer_of(acts, sources) -%}
+    case
+        when {{ sources }}.system in ('collector', 'otel') then coalesce({{ acts }}.evidence_layer, {{ sources }}.evidence_layer)
+        else coalesce({{ sources }}.evidence_layer, {{ acts }}.evidence_layer)
+    end
 {%- endmacro %}

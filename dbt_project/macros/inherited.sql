@@ -1,9 +1,9 @@
 {# What an act takes from other sources' rows of its request where its own source does not say it. The rest names the
-   source itself: its organisation, its workspace. #}
+   source itself: its organisation, its workspace, its own ids of keys, which no other source knows or could limit. #}
 {% macro inherited_columns() -%}
     {{ return([
         'trace_id', 'session_id', 'raw_team', 'raw_user', 'raw_customer', 'raw_agent', 'raw_application', 'raw_feature',
-        'raw_key_hash', 'raw_key_alias', 'tags',
+        'raw_key_alias', 'tags',
     ]) }}
 {%- endmacro %}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from witnesses import Act, Witnesses, act
+from witnesses import LAYERS, Act, Witnesses, act
 
 DAY = "2026-11-20"
 NEXT_DAY = "2026-11-21"
@@ -222,7 +222,7 @@ def test_the_order_of_evidence_is_declared_by_layer_or_by_source(tmp_path: Path)
     }
 
     # Another declaration moves the cost of what is there already.
-    seen.declare(order=["observability", "gateway", "cloud"], covered={}, version="edited")
+    seen.declare(order=["observability", "gateway", "cloud"], version="edited")
     seen.tell()
     assert seen.costed() == ["t"]
 
@@ -271,3 +271,69 @@ def test_days_follow_what_other_sources_tell_of_their_requests(tmp_path: Path) -
     built_bit_by_bit = seen.contents()
     seen.build_anew()
     assert seen.contents() == built_bit_by_bit
+
+
+def test_a_source_that_is_declared_no_more_leaves_the_cost_to_what_is(tmp_path: Path) -> None:
+    seen = Witnesses(tmp_path / "home")
+    seen.tell(
+        from_proxy("three-p", "call-three"),
+        from_tracer("three-t", "call-three"),
+        from_cloud("three-c", "call-three"),
+        from_proxy("alone-p", "call-alone"),
+        # The cloud refused what the proxy then served otherwise: only the proxy's row can carry it.
+        from_proxy("refused-p", "call-refused"),
+        from_cloud("refused-c", "call-refused", output_tokens=0, status="error"),
+    )
+    assert seen.costed() == ["alone-p", "refused-p", "three-p"]
+
+    seen.declare(layers={name: LAYERS[name] for name in ("cloud", "tracer")}, version="without")
+    seen.tell()
+
+    assert seen.costed() == ["alone-p", "refused-p", "three-c"]
+    assert seen.shadows() == {
+        "three-p": ("three-c", "call id", "removed source"),
+        "three-t": ("three-c", "call id", "evidence order"),
+        "refused-c": ("refused-p", "call id", "usage"),
+    }
+
+
+def test_the_layer_that_a_source_is_declared_with_counts_but_for_what_a_sender_says_of_its_event(
+    tmp_path: Path,
+) -> None:
+    seen = Witnesses(tmp_path / "home")
+    acts = [
+        from_tracer("t", "call-first"),
+        from_cloud("c", "call-first"),
+        act("s", "spans", NOON, call_id="call-second", evidence_layer="gateway"),
+        from_cloud("c2", "call-second"),
+    ]
+    seen.tell(*acts)
+    assert seen.costed() == ["c", "s"]
+
+    # The tracer is a proxy of its own here; the spans say of each event what it is.
+    seen.declare(layers=LAYERS | {"tracer": "gateway", "spans": "saas"}, version="declared")
+    seen.tell()
+
+    assert seen.costed() == ["s", "t"]
+    layers = "select usage_key, evidence_layer from intermediate.int_usage__deduplicated"
+    assert dict(seen.rows(layers)) == {
+        "t": "gateway",
+        "c": "provider_log",
+        "s": "gateway",
+        "c2": "provider_log",
+    }
+
+
+def test_the_id_of_a_key_stays_with_the_gateway_that_knows_it(tmp_path: Path) -> None:
+    seen = Witnesses(tmp_path / "home")
+    key = {"raw_key_hash": "88dc28d0f030c55e", "raw_key_alias": "coder"}
+    seen.tell(
+        from_proxy("p", "call-served", output_tokens=0, status="error", **key),
+        from_cloud("c", "call-served"),
+    )
+
+    assert seen.costed() == ["c"]
+    assert seen.rows(
+        "select raw_key_hash, raw_key_alias from intermediate.int_usage__deduplicated"
+        " where usage_key = 'c'"
+    ) == [(None, "coder")]

@@ -1,14 +1,15 @@
-"""The same request in LiteLLM, Langfuse and Bedrock, as each of them tells it, from read to mart.
+"""The same request in LiteLLM, Langfuse and Bedrock, as each of them tells it, from read to mart;
+then without the gateway, of which all that was read is still there.
 
 A million tokens of input of nova-lite cost 0.06, a million read from the cache 0.015, and half a
 million of output 0.12: together 0.195.
 """
 
 import gzip
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import orjson
@@ -26,6 +27,7 @@ from ingestion.pipeline import pipeline_for, run_source, warehouse_path
 from price_catalog.refresh import price_catalog_source
 from sandbox.s3 import BucketServer
 
+KEY = "88dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b"
 CALL = "5f0c8a52-3a5e-4c57-9a39-9a6b0d1f2e11"
 LOGS = "bedrock/AWSLogs/123456789012/BedrockModelInvocationLogs/us-east-1/2026/11/23/07"
 SOURCES = {
@@ -50,7 +52,7 @@ identities:
 
 
 def declare(home: Path, folder: Path, names: list[str]) -> None:
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for file, text in {
         "entities": TREE,
         "identities": IDENTITIES,
@@ -64,26 +66,27 @@ def declare(home: Path, folder: Path, names: list[str]) -> None:
     run_source(pipeline_for("config", instance=None, home=home), config)
 
 
-def load(home: Path, names: list[str]) -> None:
-    """One run of each of these sources over a vendor that shows the request."""
+def load(home: Path) -> None:
+    """One run of each source over a vendor that shows the request."""
     at = "2026-11-23T07:00:00.000"
-    if "litellm-main" in names:
-        row = call(
-            1,
-            at=f"{at}+00:00",
-            litellm_call_id=CALL,
-            request_id="chatcmpl-1",
-            custom_llm_provider="bedrock",
-            model="bedrock/amazon.nova-lite-v1:0",
-            prompt_tokens=2_000_000,
-            completion_tokens=500_000,
-            total_tokens=2_500_000,
-            spend=0.195,
-            team_id="team-search",
-        )
-        with spend_log_server([row]) as proxy:
-            load_spend_logs(home, proxy.url)
-    told = observation(
+    row = call(
+        1,
+        at=f"{at}+00:00",
+        litellm_call_id=CALL,
+        request_id="chatcmpl-1",
+        custom_llm_provider="bedrock",
+        model="bedrock/amazon.nova-lite-v1:0",
+        prompt_tokens=2_000_000,
+        completion_tokens=500_000,
+        total_tokens=2_500_000,
+        spend=0.195,
+        team_id="team-search",
+        api_key=KEY,
+        metadata={"user_api_key_alias": "coder"},
+    )
+    with spend_log_server([row]) as proxy:
+        load_spend_logs(home, proxy.url)
+    traced = observation(
         "f067aa0ba902b7f0",
         at=f"{at}Z",
         providedModelName="bedrock/amazon.nova-lite-v1:0",
@@ -92,7 +95,7 @@ def load(home: Path, names: list[str]) -> None:
         userId="ada@acme.example",
         metadata={"litellm_call_id": CALL, "response_id": "chatcmpl-1", "customer": "northwind"},
     )
-    with langfuse_project(told) as project:
+    with langfuse_project(traced) as project:
         load_langfuse(home, project.url)
     invocation = {
         "timestamp": "2026-11-23T07:00:02Z",
@@ -112,35 +115,9 @@ def load(home: Path, names: list[str]) -> None:
         load_invocations(home, bucket.url)
 
 
-def built(tmp_path: Path, names: list[str]) -> Iterator[duckdb.DuckDBPyConnection]:
-    home = tmp_path / "home"
-    home.mkdir()
-    declare(home, tmp_path / "config", names)
-    prices = price_catalog_source(url=None, observed_at=datetime(2026, 9, 1, tzinfo=UTC))
-    run_source(pipeline_for("price_catalog", instance=None, home=home), prices)
-    load(home, names)
-    declare_tables(home)
-    begin_pass(home, as_of=NOW)
-    build(home, select=["+fct_duplicate_usage"])
-    with duckdb.connect(str(warehouse_path(home))) as connection:
-        connection.execute(f"attach '{home / 'marts_build.duckdb'}' as marts (read_only)")
-        yield connection
-
-
-@pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    yield from built(tmp_path_factory.mktemp("three"), list(SOURCES))
-
-
-@pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The same without the gateway."""
-    yield from built(tmp_path_factory.mktemp("two"), ["langfuse-main", "bedrock-main"])
-
-
 FACTS = """
     select source, price_status, effective_cost_usd, total_tokens, cache_read_tokens,
-        entity_key, customer_key, feature_key
+        entity_key, customer_key, feature_key, raw_key_hash, raw_key_alias
     from marts.core.fct_usage
 """
 SHADOWS = """
@@ -152,25 +129,53 @@ SHADOWS = """
     order by shadows.source
 """
 PAID = Decimal("0.195")
+Rows = list[tuple[Any, ...]]
+
+
+def told(home: Path) -> tuple[Rows, Rows]:
+    """What a pass over the home makes of the request: the facts and the shadows."""
+    begin_pass(home, as_of=NOW)
+    build(home, select=["+fct_duplicate_usage"])
+    with duckdb.connect(str(warehouse_path(home))) as connection:
+        connection.execute(f"attach '{home / 'marts_build.duckdb'}' as marts (read_only)")
+        return connection.execute(FACTS).fetchall(), connection.execute(SHADOWS).fetchall()
+
+
+@pytest.fixture(scope="module")
+def passes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Rows, Rows]]:
+    """A pass with all three sources; one after the gateway was taken out of sources.yaml."""
+    place = tmp_path_factory.mktemp("one_request")
+    home, folder = place / "home", place / "config"
+    home.mkdir()
+    declare(home, folder, list(SOURCES))
+    prices = price_catalog_source(url=None, observed_at=datetime(2026, 9, 1, tzinfo=UTC))
+    run_source(pipeline_for("price_catalog", instance=None, home=home), prices)
+    load(home)
+    declare_tables(home)
+    with_gateway = told(home)
+    declare(home, folder, ["langfuse-main", "bedrock-main"])
+    return [with_gateway, told(home)]
 
 
 def test_the_gateway_carries_it_once_with_what_the_others_know(
-    three: duckdb.DuckDBPyConnection,
+    passes: list[tuple[Rows, Rows]],
 ) -> None:
+    facts, shadows = passes[0]
     # User and customer from the tracer, the feature and the cached part from the cloud's log.
-    assert three.execute(FACTS).fetchall() == [
-        ("litellm", "reported", PAID, 2_500_000, 1_000_000, "ada", "northwind", "chat")
-    ]
-    assert three.execute(SHADOWS).fetchall() == [
+    who = ("ada", "northwind", "chat", KEY, "coder")
+    assert facts == [("litellm", "reported", PAID, 2_500_000, 1_000_000, *who)]
+    assert shadows == [
         ("bedrock", "litellm", "call id", "evidence order", None, None),
         ("langfuse", "litellm", "call id", "evidence order", Decimal("0.25"), Decimal("0.055")),
     ]
 
 
-def test_without_the_gateway_the_cloud_carries_all_of_it(two: duckdb.DuckDBPyConnection) -> None:
-    assert two.execute(FACTS).fetchall() == [
-        ("bedrock", "priced", PAID, 2_500_000, 1_000_000, "ada", "northwind", "chat")
-    ]
-    assert two.execute(SHADOWS).fetchall() == [
-        ("langfuse", "bedrock", "call id", "evidence order", Decimal("0.25"), Decimal("0.055"))
+def test_without_the_gateway_the_cloud_carries_all_of_it(passes: list[tuple[Rows, Rows]]) -> None:
+    facts, shadows = passes[1]
+    # The gateway's own id of the key is none of the cloud's; its name says whose the call was.
+    who = ("ada", "northwind", "chat", None, "coder")
+    assert facts == [("bedrock", "priced", PAID, 2_500_000, 1_000_000, *who)]
+    assert shadows == [
+        ("langfuse", "bedrock", "call id", "evidence order", Decimal("0.25"), Decimal("0.055")),
+        ("litellm", "bedrock", "call id", "removed source", PAID, Decimal(0)),
     ]

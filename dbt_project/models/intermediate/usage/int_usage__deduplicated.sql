@@ -96,6 +96,8 @@ completed as (
         {% for column in standard_event_columns() if column not in ('identity_key', 'model_key') -%}
         {% if column == 'tags' -%}
         coalesce(nullif(current_acts.tags, '{}'), given.tags, current_acts.tags) as tags,
+        {% elif column == 'evidence_layer' -%}
+        {{ evidence_layer_of('current_acts', 'sources') }} as evidence_layer,
         {% elif column in ('raw_user', 'raw_agent') -%}
         -- A provider's log names the credential and the program that called it, seldom who used them.
         case

@@ -42,6 +42,7 @@ shadows as (
         case
             when acts.is_covered and not carriers.is_covered then 'coverage rule'
             when carriers.can_carry and not acts.can_carry then 'usage'
+            when acts.is_undeclared and not carriers.is_undeclared then 'removed source'
             when carriers.evidence_position < acts.evidence_position then 'evidence order'
             else 'source name'
         end as carried_because
