@@ -129,8 +129,7 @@ completed as (
         matched.usage_key is not null
         or coalesce({{ is_covered('current_acts', 'sources') }}, false) as is_shadow
     from current_acts
-    left join given
-        on current_acts.usage_key = given.carrier_key
+    left join given on current_acts.usage_key = given.carrier_key
     left join matched
         on current_acts.usage_key = matched.usage_key
     left join sources
