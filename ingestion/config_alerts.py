@@ -11,7 +11,16 @@ from pydantic import model_validator
 from ingestion.config_budgets import LEVELS, Length, OnNoData, Recipients, length_of
 from ingestion.config_types import Declared, Id, Money
 
-OF_ENTITIES = ("burn_rate", "anomaly")
+OF_ENTITIES = ("burn_rate", "anomaly", "price_change")
+Kind = Literal[
+    "burn_rate",
+    "anomaly",
+    "forecast",
+    "price_change",
+    "freshness",
+    "unpriced_share",
+    "unattributed_share",
+]
 
 
 class Levels(Declared):
@@ -26,7 +35,7 @@ class Alert(Declared):
     """One thing that is watched, of one entity, of each of a type, or of the whole."""
 
     id: Id
-    kind: Literal["burn_rate", "anomaly", "forecast", "unpriced_share", "unattributed_share"]
+    kind: Kind
     entity: Id | None = None
     each: Literal["workspace", "team", "user", "agent", "application", "customer"] | None = None
     enabled: bool = True
@@ -44,6 +53,8 @@ class Alert(Declared):
             raise ValueError("say either entity or each")
         if self.kind not in OF_ENTITIES and (self.entity or self.each):
             raise ValueError(f"{self.kind} is of the whole: leave out entity and each")
+        if self.kind == "price_change" and self.each == "customer":
+            raise ValueError("price_change is of owners: what they pay changes")
         if length_of(self.window).total_seconds() > 24 * 3600:
             raise ValueError("window is at most 24h")
         if self.floor_usd <= 0:

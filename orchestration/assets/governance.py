@@ -28,7 +28,7 @@ from orchestration.governance.evaluate import evaluate
 from orchestration.governance.losses import announce_losses, read_losses
 from orchestration.governance.price_changes import announce_price_changes, read_price_changes
 from orchestration.governance.readings import read_alerts
-from orchestration.governance.sources import announce_sources, read_sources
+from orchestration.governance.sources import announce_sources, read_sources, unwatched
 from orchestration.governance.wallet_alerts import wallet_alerts
 from orchestration.governance.wallet_facts import read_wallets
 from orchestration.governance.wallet_keeping import keep_ledger
@@ -100,7 +100,7 @@ def outbound_assets(
         )
         messages = announce_losses(engine, losses, as_of=reading.as_of)
         messages += announce_price_changes(engine, price_changes, as_of=reading.as_of)
-        messages += announce_sources(engine, sources, as_of=reading.as_of)
+        messages += announce_sources(engine, unwatched(sources, alerts), as_of=reading.as_of)
         messages += announce_closes(engine, as_of=reading.as_of)
         return dg.MaterializeResult(
             metadata={

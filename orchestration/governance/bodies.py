@@ -15,17 +15,20 @@ _EVENT_OF = {
     "burn_rate": "spend.burn_rate_exceeded",
     "anomaly": "spend.anomaly_detected",
     "forecast": "budget.forecast_exceeded",
+    "price_change": "price.changed",
 }
 
 
 def event_type_of(move: Move, alert_id: str) -> str:
     """`<kind>.threshold_reached` where it gets worse, `<kind>.threshold_recovered` where better.
 
-    What is watched of spend has one type for both: `to` says which.
+    What is watched of spend and of prices has one type for both: `to` says which.
     """
     kind = kind_of(alert_id)
     if kind in _EVENT_OF:
         return _EVENT_OF[kind]
+    if kind == "freshness":
+        return "source.failed" if move.to_level != "ok" else "source.recovered"
     up = severity(move.to_level) > severity(move.from_level)
     return f"{kind}.threshold_{'reached' if up else 'recovered'}"
 
@@ -33,7 +36,7 @@ def event_type_of(move: Move, alert_id: str) -> str:
 def family_of(alert_id: str) -> str:
     """The first word of the types of its events, for example budget."""
     kind = kind_of(alert_id)
-    return _EVENT_OF.get(kind, kind).partition(".")[0]
+    return "source" if kind == "freshness" else _EVENT_OF.get(kind, kind).partition(".")[0]
 
 
 def envelope(event_type: str, *, timestamp: datetime, data: Mapping[str, Any]) -> bytes:

@@ -27,7 +27,7 @@ METERS = (
 _FIELDS = (
     *("provider", "model_name", "direction", "valid_from_at", "observed_at", "known_at"),
     *("requests_count", "incomparable_requests_count"),
-    *("old_list_cost_usd", "new_list_cost_usd", "impact_usd"),
+    *("old_list_cost_usd", "new_list_cost_usd", "impact_usd", "top_entities_json"),
 )
 _RATES = tuple(f"{side}_{meter}_usd_per_unit" for meter in METERS for side in ("old", "new"))
 _CHANGES = f"""
@@ -53,6 +53,7 @@ class PriceChange:
     old_list_cost_usd: Decimal
     new_list_cost_usd: Decimal
     impact_usd: Decimal
+    top_entities_json: str  # whom it moves most: entity, impact
     rates: Mapping[str, tuple[Decimal | None, Decimal | None]]  # old and new of meters that changed
 
 
@@ -141,6 +142,10 @@ def _entry(change: PriceChange) -> dict[str, object]:
         "old_list_cost": money(change.old_list_cost_usd),
         "new_list_cost": money(change.new_list_cost_usd),
         "impact": money(change.impact_usd),
+        "entities": [
+            {"entity": each["entity"], "impact": money(Decimal(each["impact"]))}
+            for each in json.loads(change.top_entities_json)
+        ],
     }
 
 

@@ -13,9 +13,14 @@ from orchestration.governance.bodies import iso, money
 from orchestration.governance.lineage import lineage_of
 from orchestration.governance.subjects import Subject, recipients_of
 
-KINDS = ("burn_rate", "anomaly", "forecast", "trust")
+KINDS = ("burn_rate", "anomaly", "forecast", "price_change", "freshness", "trust")
 _OF_TRUST = ("unpriced_share", "unattributed_share")
-_UNITS = {"burn_rate": "times_usual", "anomaly": "deviations"}
+_UNITS = {
+    "burn_rate": "times_usual",
+    "anomaly": "deviations",
+    "price_change": "usd",
+    "freshness": "times_allowed",
+}
 
 
 def read_alerts(con: duckdb.DuckDBPyConnection) -> dict[str, Sequence[Subject]]:

@@ -1,6 +1,9 @@
-"""Sources that stopped giving, told once: `source.failed`, and `source.recovered` when they do."""
+"""Sources that stopped giving, told once: `source.failed`, and `source.recovered` when they do.
 
-from collections.abc import Sequence
+Where a freshness alert of `alerts.yaml` watches a source, that alert tells it, and nothing here.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,6 +12,7 @@ from sqlalchemy import Connection, Engine, select
 
 from orchestration.governance.bodies import iso, single_body
 from orchestration.governance.endpoints import hearing_endpoints, subscribed
+from orchestration.governance.subjects import Subject
 from orchestration.ops.outbox import enqueue
 from orchestration.ops.store import writing
 from orchestration.ops.tables import outbox
@@ -41,6 +45,14 @@ def read_sources(con: duckdb.DuckDBPyConnection) -> list[SourceReading]:
         for name in ("last_read_at", "last_usage_at"):
             row[name] = row[name] and row[name].replace(tzinfo=UTC)  # marts hold naive UTC
     return [SourceReading(**row) for row in found]
+
+
+def unwatched(
+    sources: Sequence[SourceReading], alerts: Mapping[str, Sequence[Subject]]
+) -> list[SourceReading]:
+    """The sources that no freshness alert tells of."""
+    watched = {each.context["reading"]["source"] for each in alerts["freshness"]}
+    return [each for each in sources if each.source_instance not in watched]
 
 
 def announce_sources(engine: Engine, sources: Sequence[SourceReading], *, as_of: datetime) -> int:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -14,6 +13,7 @@ from sqlalchemy import Engine
 from orchestration.governance.endpoints import sync_endpoints
 from orchestration.governance.evaluate import evaluate
 from orchestration.governance.readings import KINDS, read_alerts
+from orchestration.governance.sources import SourceReading, unwatched
 from orchestration.ops.tables import outbox, transition
 
 ROW = """
@@ -22,11 +22,19 @@ ROW = """
         'owner' as tree, timestamp '{start}' as period_start_at,
         timestamp '{end}' as period_end_at, {value}::decimal(38, 6) as value,
         null::decimal(38, 6) as info_threshold, 8::decimal(38, 6) as warning_threshold,
-        20::decimal(38, 6) as critical_threshold, '{{"spent_usd":"240"}}' as facts_json,
+        20::decimal(38, 6) as critical_threshold, '{facts}' as facts_json,
         '[{{"model":"gpt-5","key":"agent-coder-key","used":"240"}}]' as top_drivers_json,
         '{on_no_data}' as on_no_data, false as is_paused, null::varchar as recipients
 """
+FACTS = {"burn_rate": '{"spent_usd":"240"}', "freshness": '{"source":"litellm-main"}'}
 ALWAYS = ("1970-01-01", "9999-12-31")
+
+SOURCES = [
+    SourceReading(
+        source_instance=name, source=None, last_read_at=AS_OF, last_usage_at=None, is_stale=True
+    )
+    for name in ("litellm-main", "bills")
+]
 
 
 @pytest.fixture
@@ -47,12 +55,18 @@ def seen(
         marts.execute("create table budgets.fct_alert_readings as " + _select(alerts, on_no_data))
         others = read_alerts(marts)
     assert set(others) == set(KINDS)
+    is_watched = any(kind == "freshness" for _, kind, _, _ in alerts)
+    assert [each.source_instance for each in unwatched(SOURCES, others)] == (
+        ["bills"] if is_watched else ["litellm-main", "bills"]
+    )
     now = reading(snapshot, budget("1"), as_of=AS_OF)
     return evaluate(engine, reading=now, others=others).data_errors
 
 
 def _select(alerts: tuple[tuple[str, str, str, tuple[str, str]], ...], on_no_data: str) -> str:
-    row = partial(ROW.format, on_no_data=on_no_data)
+    def row(*, kind: str, **more: str) -> str:
+        return ROW.format(kind=kind, facts=FACTS.get(kind, "{}"), on_no_data=on_no_data, **more)
+
     if not alerts:
         none = row(id="x", kind="anomaly", value="0", start=ALWAYS[0], end=ALWAYS[1])
         return f"select * from ({none}) as none_of_them where false"
@@ -113,6 +127,25 @@ def test_no_data_may_stand_for_nothing_or_be_told_once(store: Engine) -> None:
     assert sent[1]["data"]["entity"]["key"] == "agent-coder"
     seen(store, 4, none, on_no_data="zero")
     assert told(store) == [("trust.threshold_recovered", "trust:share", "ok")]
+
+
+def test_a_stale_source_and_a_dearer_price_are_alerts_with_levels(store: Engine) -> None:
+    for snapshot, value in enumerate(("1", "9", "21", "0"), start=1):
+        seen(
+            store,
+            snapshot,
+            ("old:litellm-main", "freshness", value, ALWAYS),
+            ("dearer", "price_change", value, ALWAYS),
+        )
+    assert told(store) == [
+        ("price.changed", "price_change:dearer", "critical"),
+        ("price.changed", "price_change:dearer", "ok"),
+        ("price.changed", "price_change:dearer", "warning"),
+        ("source.failed", "freshness:old:litellm-main", "critical"),
+        ("source.failed", "freshness:old:litellm-main", "warning"),
+        ("source.recovered", "freshness:old:litellm-main", "ok"),
+    ]
+    assert {row["unit"] for row in rows(store, transition)} == {"usd", "times_allowed"}
 
 
 def _ordinal(row: dict) -> int:

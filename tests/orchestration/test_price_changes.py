@@ -45,6 +45,7 @@ def row(model: str, impact: str, *, known_at: datetime = AS_OF - HOUR, **more: A
         "old_list_cost_usd": Decimal("2.5"),
         "new_list_cost_usd": Decimal("2.5") + Decimal(impact),
         "impact_usd": Decimal(impact),
+        "top_entities_json": f'[{{"entity":"team-search","impact":"{impact}00"}}]',
     } | more
 
 
@@ -104,6 +105,7 @@ def test_a_day_s_changes_are_one_digest_with_the_most_impact_first(tmp_path: Pat
         "old_list_cost": "2.5",
         "new_list_cost": "3",
         "impact": "0.5",
+        "entities": [{"entity": "team-search", "impact": "0.5"}],
     }
 
 

@@ -59,6 +59,15 @@ read as (
     from {{ ref('int_alerts__anomalies') }}
     cross join current_pass
     union all
+    select alert_id, alert_id, entity_key, value, facts_json, top_drivers_json,
+        timestamp '1970-01-01 00:00:00', timestamp '9999-12-31 00:00:00'
+    from {{ ref('int_alerts__price_changes') }}
+    union all
+    select freshness.alert_id, concat(freshness.alert_id, ':', freshness.source_instance), owner_root.entity_key,
+        freshness.value, freshness.facts_json, '[]', timestamp '1970-01-01 00:00:00', timestamp '9999-12-31 00:00:00'
+    from {{ ref('int_alerts__freshness') }} as freshness
+    cross join owner_root
+    union all
     select
         alerts.alert_id,
         concat(alerts.alert_id, ':', budgets.budget_id),

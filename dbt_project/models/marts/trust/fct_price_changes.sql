@@ -6,28 +6,14 @@ with changed as (
     select * from {{ ref('int_prices__changed') }}
 ),
 
+valued as (
+    select * from {{ ref('int_price_changes__valued') }}
+),
+
 prices as (
     select * from {{ ref('price_resolved') }}
     where service_tier = 'standard'
         and band_lo = -1
-),
-
-by_name as (
-    select * from {{ ref('int_prices__rates_by_name') }}
-),
-
-cells as (
-    select * from {{ ref('int_what_if__usage') }}
-),
-
-current_pass as (
-    select * from {{ ref('stg_run__current_pass') }}
-),
-
-sides as (
-    select price_version_key from changed
-    union
-    select previous_version_key as price_version_key from changed
 ),
 
 -- Of a price by the hour the dearest.
@@ -41,62 +27,44 @@ shown as (
     group by price_version_key
 ),
 
--- Spellings of a provider, and stretches of time in which a name meant the same, have equal rates.
-named as (
-    select
-        by_name.canonical_provider, by_name.model_name, by_name.region, by_name.price_version_key,
-        by_name.service_tier, by_name.band_lo, by_name.band_hi, by_name.week_minute_from, by_name.week_minute_to,
-        {% for line in resolved_lines() -%}
-        max(by_name.r_{{ line }}) as r_{{ line }}{{ ',' if not loop.last }}
-        {% endfor %}
-    from by_name
-    inner join sides
-        on by_name.price_version_key = sides.price_version_key
-    group by
-        by_name.canonical_provider, by_name.model_name, by_name.region, by_name.price_version_key,
-        by_name.service_tier, by_name.band_lo, by_name.band_hi, by_name.week_minute_from, by_name.week_minute_to
-),
-
--- The same tokens at both versions, whichever held when they were used.
-repriced as (
-    select
-        changed.price_version_key,
-        cells.requests_count,
-        {% for side in ['before', 'after'] -%}
-        {% for kind in token_kinds() -%}
-        case when cells.{{ kind }}_tokens = 0 then 0 else {{ money('cells.' ~ kind ~ '_tokens * ' ~ side ~ '.r_' ~ kind) }} end +
-        {% endfor -%}
-        coalesce({{ money('cells.requests_count * ' ~ side ~ '.r_request') }}, 0) as {{ side }}_usd{{ ',' if not loop.last }}
-        {% endfor %}
-    from changed
-    inner join cells
-        on changed.price_key = cells.model_id
-    inner join current_pass
-        on cells.usage_on > {{ dbt.dateadd('day', -30, 'cast(current_pass.as_of as date)') }}
-        and cells.usage_on <= cast(current_pass.as_of as date)
-    {% for side, version in [('before', 'previous_version_key'), ('after', 'price_version_key')] -%}
-    left join named as {{ side }}
-        on changed.{{ version }} = {{ side }}.price_version_key
-        and coalesce(cells.provider, '') = coalesce({{ side }}.canonical_provider, '')
-        and cells.model_name = {{ side }}.model_name
-        and cells.region = {{ side }}.region
-        and cells.service_tier = {{ side }}.service_tier
-        and cells.more_than_input_tokens >= {{ side }}.band_lo
-        and cells.more_than_input_tokens < {{ side }}.band_hi
-        and cells.week_minute >= {{ side }}.week_minute_from
-        and cells.week_minute < {{ side }}.week_minute_to
-    {% endfor %}
-),
-
 impacts as (
     select
         price_version_key,
         sum(requests_count) as requests_count,
-        sum(case when before_usd is null or after_usd is null then requests_count else 0 end)
-            as incomparable_requests_count,
-        sum(case when after_usd is not null then before_usd end) as before_usd,
-        sum(case when before_usd is not null then after_usd end) as after_usd
-    from repriced
+        sum(incomparable_requests_count) as incomparable_requests_count,
+        sum(old_list_cost_usd) as before_usd,
+        sum(new_list_cost_usd) as after_usd
+    from valued
+    group by price_version_key
+),
+
+-- Whom it costs or saves most, of the nodes that the use is booked on.
+ranked as (
+    select
+        price_version_key,
+        entity_key,
+        concat(
+            '{"entity":', {{ json_quote('entity_key') }},
+            ',"impact":"', cast({{ money('new_list_cost_usd - old_list_cost_usd') }} as {{ dbt.type_string() }}), '"}'
+        ) as impact_json,
+        row_number() over (
+            partition by price_version_key
+            order by abs(new_list_cost_usd - old_list_cost_usd) desc, entity_key
+        ) as entity_rank
+    from valued
+    where new_list_cost_usd <> old_list_cost_usd
+),
+
+top_entities as (
+    select
+        price_version_key,
+        concat(
+            '[',
+            {{ dbt.listagg('impact_json', "','", 'order by entity_rank') }},
+            ']'
+        ) as top_entities_json
+    from ranked
+    where entity_rank <= 5
     group by price_version_key
 ),
 
@@ -144,7 +112,10 @@ select
     cast(coalesce(impacts.incomparable_requests_count, 0) as bigint) as incomparable_requests_count,
     {{ money('coalesce(impacts.before_usd, 0)') }} as old_list_cost_usd,
     {{ money('coalesce(impacts.after_usd, 0)') }} as new_list_cost_usd,
-    {{ money('coalesce(impacts.after_usd - impacts.before_usd, 0)') }} as impact_usd
+    {{ money('coalesce(impacts.after_usd - impacts.before_usd, 0)') }} as impact_usd,
+    coalesce(top_entities.top_entities_json, '[]') as top_entities_json
 from compared
 left join impacts
     on compared.price_version_key = impacts.price_version_key
+left join top_entities
+    on compared.price_version_key = top_entities.price_version_key
