@@ -22,7 +22,12 @@ from starlette.routing import Route
 
 from ingestion.collector import auth, limits, otlp
 from ingestion.collector.bodies import JSON_TYPES, event_rows, log_rows, span_rows
-from ingestion.collector.entitlements import NothingPublished, UnknownCustomer, entitlements
+from ingestion.collector.entitlements import (
+    FILTERS,
+    NothingPublished,
+    UnknownEntity,
+    entitlements,
+)
 from ingestion.collector.events import NamesAnotherSource
 from ingestion.collector.limits import Refusal
 from ingestion.collector.metrics import Metrics
@@ -215,25 +220,29 @@ class Collector:
         return Response(body, media_type=content_type)
 
     async def _entitle(self, request: Request, _: Intake) -> Response:
-        """What a customer has left, for a sender that is known by its token."""
+        """What an entity has left, for a sender that is known by its token."""
         if self._by_token(request) is None:
             raise Refusal(401, "unknown_sender")
-        customer = request.query_params.get("customer")
-        if not customer:
-            raise Refusal(400, "say_customer")
+        said = request.query_params
+        names = [name for name in ("entity", "customer") if said.get(name)]
+        if len(names) != 1:
+            raise Refusal(400, "say_entity_or_customer")
+        if said.keys() - {*names, *FILTERS}:
+            raise Refusal(400, "unknown_parameter")
         ask = partial(
             entitlements,
             self._marts,
-            customer=customer,
-            feature=request.query_params.get("feature") or None,
+            entity=said[names[0]],
+            tree="customer" if names == ["customer"] else None,
+            asked={name: list(filter(None, said.getlist(name))) for name in FILTERS},
             now=self._clock(),
         )
         try:
             told = await run_in_threadpool(ask)
         except NothingPublished:
             raise Refusal(503, "nothing_published") from None
-        except UnknownCustomer:
-            raise Refusal(404, "unknown_customer") from None
+        except UnknownEntity:
+            raise Refusal(404, f"unknown_{names[0]}") from None
         return Response(orjson.dumps(told), media_type=otlp.JSON)
 
     async def _health(self, _: Request) -> Response:

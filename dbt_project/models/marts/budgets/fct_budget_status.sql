@@ -80,8 +80,9 @@ select
     budgets.scope,
     budgets.measure,
     budgets.unit,
-    budgets.feature_filter,
-    budgets.model_filter,
+    {% for name in ['source', 'provider', 'model', 'operation', 'application', 'feature', 'tag'] -%}
+    budgets.{{ name }}_filter,
+    {% endfor -%}
     budgets.mode,
     budgets.action,
     budgets.is_paused,
