@@ -98,7 +98,7 @@ class Gateway(Declared):
     base_url_env: EnvName | None = None
     admin_key_env: EnvName | None = None
     endpoint: Id | None = None
-    targets: tuple[Literal["key", "team", "user"], ...] = ("key",)
+    targets: tuple[Literal["key", "team", "user", "customer"], ...] = ("key",)
 
     @model_validator(mode="after")
     def _has_targets(self) -> Self:

@@ -1,4 +1,4 @@
-"""A LiteLLM proxy as seen from outside: its spend log, its keys and teams, its chat endpoint.
+"""A LiteLLM proxy from outside: its spend log, its keys, teams and customers, its chat endpoint.
 
 `GET /spend/logs/v2` answers with the bounds, pages, cap and errors of the real one. Management
 calls need the admin key; the viewer key reads. A refused chat call leaves no spend row here (the
@@ -64,6 +64,11 @@ class Proxy:
             Route("/team/info", answering(self._team_info)),
             Route("/team/list", answering(self._team_list)),
             Route("/user/list", answering(self._user_list)),
+            Route("/customer/info", answering(self._customer_info)),
+            *(
+                Route(f"/customer/{verb}", answering(self._change_customer), methods=["POST"])
+                for verb in ("block", "unblock", "update")
+            ),
             *(
                 Route(f"/{kind}/{verb}", answering(self._change), methods=["POST"])
                 for kind in ("key", "team")
@@ -199,6 +204,25 @@ class Proxy:
             }
         )
 
+    async def _customer_info(self, request: Request) -> Response:
+        role, _ = self._caller(request)
+        if role == _KEY:
+            raise _not_admin(request, role=role)
+        name = request.query_params.get("end_user_id", "")
+        return json_response(self._keyring.customers.info(name))
+
+    async def _change_customer(self, request: Request) -> Response:
+        role, _ = self._caller(request)
+        if role != _ADMIN:
+            raise _not_admin(request, role=role)
+        body = await json_body(request)
+        if request.url.path != "/customer/update":
+            raise self._keyring.customers.failing(request.url.path, names=body.get("user_ids", []))
+        target = str(body.pop("user_id", ""))
+        answer = self._keyring.customers.update(target, changes=body)
+        self._record(request, target=target, changes=body)
+        return json_response(answer)
+
     async def _change(self, request: Request) -> Response:
         role, _ = self._caller(request)
         if role != _ADMIN:
@@ -214,6 +238,10 @@ class Proxy:
             target = str(body.get("team_id", ""))
             record = self._keyring.update_team(target, changes=changes)
             answer = {"team_id": target, "data": record} if verb == "update" else record
+        self._record(request, target=target, changes=changes)
+        return json_response(answer)
+
+    def _record(self, request: Request, *, target: str, changes: JsonObject) -> None:
         self._state.record(
             "action",
             name=request.url.path,
@@ -224,7 +252,6 @@ class Proxy:
                 "changed_by": request.headers.get("litellm-changed-by"),
             },
         )
-        return json_response(answer)
 
     def _caller(self, request: Request) -> tuple[str, str]:
         """The role and the raw key of who asks; 401 in the proxy's words."""

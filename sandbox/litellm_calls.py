@@ -64,8 +64,8 @@ class Calls:
         return self.add_rows([spend_row(call, canary="") for call in calls])
 
     async def _chat(self, request: Request) -> Response:
-        key = self._keyring.admit(bearer(request))
-        body = await json_body(request)
+        raw_key, body = bearer(request), await json_body(request)
+        key = self._keyring.admit(raw_key, customer=body.get("user"))
         group = str(body.get("model", ""))
         model = model_of_group(group)
         if model is None:

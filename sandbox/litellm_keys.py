@@ -1,4 +1,4 @@
-"""The proxy's keys and teams: their limits, their spend, and who is refused and why.
+"""The proxy's keys, teams and customers: their limits, their spend, and who is refused and why.
 
 Limits are state; spend is what the log says. A raw key is known here by its hash alone.
 """
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from sandbox.company import KEYS, TEAM_ALIASES, hash_key
+from sandbox.litellm_customers import Customers
 from sandbox.proxy_http import JsonObject, ProxyError, authentication_error, unknown_token
 from sandbox.state import State
 from sandbox.world import World
@@ -23,10 +24,11 @@ _UPDATABLE = (
 
 
 class Keyring:
-    """Keys and teams by hash and id; changes are written to the state at once."""
+    """Keys and teams by hash and id, with its customers; changes are written at once."""
 
     def __init__(self, world: World, *, state: State) -> None:
         self._state = state
+        self.customers = Customers(world, state=state)
         self._spend = {key.hashed: Decimal(0) for key in KEYS}
         self._team_spend = {team_id: Decimal(0) for team_id in TEAM_ALIASES}
         hashes = {key.alias: key.hashed for key in KEYS}
@@ -58,7 +60,9 @@ class Keyring:
         )  # fmt: skip
 
     def count_in(self, rows: Iterable[JsonObject]) -> None:
-        """Let the spend of added log rows count against their key and team."""
+        """Let the spend of added log rows count against their key, team and customer."""
+        rows = list(rows)
+        self.customers.count_in(rows)
         for row in rows:
             spend = row.get("spend")
             if isinstance(spend, int | float) and not isinstance(spend, bool):
@@ -108,8 +112,8 @@ class Keyring:
         self._update("team", id=team_id, changes=changes)
         return self.team(team_id)
 
-    def admit(self, raw_key: str) -> JsonObject:
-        """The record of a key that may call a model now; otherwise the proxy's refusal."""
+    def admit(self, raw_key: str, *, customer: object) -> JsonObject:
+        """The record of a key that may call a model now, for whom; otherwise the refusal."""
         hashed = hash_key(raw_key)
         if not self.is_known(hashed):
             raise unknown_token(raw_key)
@@ -125,6 +129,8 @@ class Keyring:
             )
         _check_budget(key, who=f"Key={key['key_alias']} ({key['key_name']})")
         _check_budget(team, who=f"Team={team['team_id']}")
+        if isinstance(customer, str):
+            self.customers.admit(customer)
         return key
 
     def hash_of(self, key: object) -> str:

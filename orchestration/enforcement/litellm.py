@@ -76,7 +76,10 @@ class LiteLLMGateway:
             raise GatewayUnavailable(f"GET {kind.path}/info: an answer without {kind.shown_in}")
         metadata = found.get("metadata")
         metadata = metadata if kind.has_metadata and isinstance(metadata, dict) else {}
-        settings = {setting: found.get(setting) for setting in kind.settings}
+        # A customer's budget is a record of its own.
+        budget = found.get("litellm_budget_table")
+        stated = {**found, **budget} if isinstance(budget, dict) else found
+        settings = {setting: stated.get(setting) for setting in kind.settings}
         if "blocked" in settings:
             settings["blocked"] = bool(settings["blocked"])
         spend = found.get("spend")

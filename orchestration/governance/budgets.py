@@ -69,9 +69,9 @@ class KeyOfBudget:
 
     @property
     def target_kind(self) -> str:
-        """key, team or user."""
+        """key, team, user or customer."""
         kind = self.raw_key_hash.partition(":")[0]
-        return kind if kind in ("team", "user") else "key"
+        return kind if kind in ("team", "user", "customer") else "key"
 
 
 @dataclass(frozen=True)

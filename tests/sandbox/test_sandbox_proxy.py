@@ -283,3 +283,25 @@ def test_a_model_the_proxy_does_not_serve_is_a_400(ask: Ask) -> None:
 
     assert answer.status_code == 400
     assert "Invalid model name" in answer.json()["error"]["message"]
+
+
+def test_a_customer_is_refused_while_blocked_or_over_its_budget(ask: Ask) -> None:
+    def change(verb: str, **changes: Any) -> int:
+        return ask("POST", f"/customer/{verb}", json=changes).status_code
+
+    def info(name: str) -> dict[str, Any]:
+        return ask("GET", "/customer/info", params={"end_user_id": name}).json()
+
+    assert change("update", user_id="globex", blocked=True) == 200
+    assert info("globex")["blocked"] is True
+    assert chat(ask, key=SALES.raw, user="globex").status_code == 400
+    assert chat(ask, key=SALES.raw, user="initech").status_code == 200
+    assert change("update", user_id="globex", blocked=False, max_budget=0) == 200
+    assert info("globex")["litellm_budget_table"]["max_budget"] == 0
+    assert chat(ask, key=SALES.raw, user="globex").json()["error"]["type"] == "budget_exceeded"
+    assert change("update", user_id="globex", max_budget=None) == 200
+    assert change("unblock", user_ids=["globex"]) == 400
+    assert change("block", user_ids=["globex"]) == 500 and info("globex")["blocked"] is True
+    assert change("update", user_id="globex", blocked=False) == 200
+    assert chat(ask, key=SALES.raw, user="globex").status_code == 200
+    assert change("update", user_id="nobody", blocked=True) == 404
