@@ -36,7 +36,8 @@ TABLES = {
     " bucket_start_at timestamp, usage_on date,"
     f" effective_cost_usd {MONEY}, estimated_cost_usd {MONEY}",
     "marts.core.fct_usage": "entity_key varchar, customer_key varchar, usage_on date,"
-    " source varchar, occurred_at timestamp, fidelity varchar, model_id varchar, raw_key_alias varchar,"
+    " source varchar, occurred_at timestamp, fidelity varchar, model_id varchar,"
+    " raw_key_alias varchar,"
     f" effective_cost_usd {MONEY}, estimated_cost_usd {MONEY}",
     "marts.core.dim_entity_owners": "entity_key varchar, is_current boolean, owner_channel varchar",
     "marts.budgets.fct_budget_status": "budget_id varchar, entity_key varchar, is_current boolean,"
