@@ -23,6 +23,8 @@ _TABLES = """
     create table wallets.fct_wallet_usage (bucket_start_at timestamp, tree varchar,
         member_key varchar, source_instance varchar, application_key varchar, feature_key varchar,
         wallet_id varchar, draw_order bigint, drawable_usd decimal(38, 15));
+    create table wallets.fct_wallet_drivers (wallet_id varchar, member_key varchar,
+        feature_key varchar, model_id varchar, raw_key_alias varchar, drawable_usd decimal(38, 15));
 """
 
 

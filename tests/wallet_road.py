@@ -26,6 +26,8 @@ COLUMNS = {
     "application_key": "varchar",
     "feature_key": "varchar",
     "source_instance": "varchar",
+    "model_id": "varchar",
+    "raw_key_alias": "varchar",
     "effective_cost_usd": "decimal(38,15)",
     "estimated_cost_usd": "decimal(38,15)",
     "charged_usd": "decimal(38,15)",
@@ -47,6 +49,7 @@ MODELS = (
     "dim_wallet_features",
     "dim_wallet_entries",
     "fct_wallet_usage",
+    "fct_wallet_drivers",
     "published_snapshot",
     "int_closing__books",
 )

@@ -2,40 +2,40 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, Inexact, localcontext
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from orchestration.governance.alerts import Thresholds
 from orchestration.governance.bodies import money
 from orchestration.governance.subjects import Subject
 from orchestration.governance.wallet_book import BEGINNING
 from orchestration.governance.wallet_facts import WalletFacts, WalletRow
+from orchestration.governance.wallets import EXACT
 from orchestration.ops.store import reading
-from orchestration.ops.wallet_keeper import Balance, newest_balances
+from orchestration.ops.wallet_keeper import Balance, drawing_members, newest_balances
 
 # A balance has no period: its alert is of all time.
 _END = datetime(9999, 12, 31, tzinfo=UTC)
+_A_WEEK = timedelta(days=7)
+_MOST_DRIVERS = 3
 
 
 def wallet_alerts(engine: Engine, facts: WalletFacts) -> dict[str, list[Subject]]:
     """The alerts of wallets by their kind; nothing where balances are of another snapshot."""
-    with reading(engine) as connection:
+    with localcontext(EXACT), reading(engine) as connection:
         snapshot_id, balances = newest_balances(connection)
-    if facts.wallets and snapshot_id != facts.snapshot_id:
-        return {}
-    return {"wallet": wallet_subjects(facts, balances)}
-
-
-def wallet_subjects(facts: WalletFacts, balances: Mapping[str, Balance]) -> list[Subject]:
-    """One subject a declared alert."""
-    return [
-        _subject(row, alert, facts, balances)
-        for row in facts.wallets
-        for alert in json.loads(row.alerts_json)
-    ]
+        if facts.wallets and snapshot_id != facts.snapshot_id:
+            return {}
+        return {
+            "wallet": [
+                _subject(row, alert, facts, balances, connection)
+                for row in facts.wallets
+                for alert in json.loads(row.alerts_json)
+            ]
+        }
 
 
 def available(
@@ -71,11 +71,13 @@ def _subject(
     alert: Mapping[str, Any],
     facts: WalletFacts,
     balances: Mapping[str, Balance],
+    connection: Connection,
 ) -> Subject:
     feature = alert["feature"]
     value = available(row, feature, facts, balances)
     levels = {name: _currency(alert, name, row) for name in ("info", "warning", "critical")}
     stated = {name: alert[name] for name in levels}
+    is_low = any(level is not None and value <= level for level in levels.values())
     name = f"{row.wallet_id}:{feature}" if feature else row.wallet_id
     balance = balances[row.wallet_id]
     return Subject(
@@ -113,9 +115,28 @@ def _subject(
             "condition": "below",
             "thresholds": {name: money(level) for name, level in levels.items()},
             "stated_thresholds": {"unit": alert["unit"], **stated},
+            "drivers": _drivers(row, feature, facts, connection) if is_low else [],
         },
         declaration={"wallet": row.wallet_id, "entity": row.entity_key, "alert": dict(alert)},
     )
+
+
+def _drivers(
+    row: WalletRow, feature: str | None, facts: WalletFacts, connection: Connection
+) -> list[dict[str, Any]]:
+    """The largest use of the last week; of a whole wallet without nodes that a nearer one paid."""
+    members = drawing_members(connection, row.wallet_id, since=facts.as_of - _A_WEEK)
+    sums: dict[tuple[str | None, ...], Decimal] = {}
+    for each in facts.drivers:
+        is_of_it = each.member_key in members if feature is None else each.feature_key == feature
+        if each.wallet_id == row.wallet_id and is_of_it:
+            key = (each.member_key, each.model_id, each.raw_key_alias)
+            sums[key] = sums.get(key, Decimal(0)) + each.drawable_usd
+    largest = sorted(sums.items(), key=lambda item: (-item[1], str(item[0])))
+    return [
+        {"entity": member, "model": model, "key": alias, "used": money(used)}
+        for (member, model, alias), used in largest[:_MOST_DRIVERS]
+    ]
 
 
 def _currency(alert: Mapping[str, Any], name: str, row: WalletRow) -> Decimal | None:
@@ -132,4 +153,6 @@ def _credits(amount: Decimal, row: WalletRow) -> str | None:
     if row.usd_per_credit is None:
         return None
     # Credits are a display, to four places; no amount is ever made from them.
-    return money((amount / row.usd_per_credit).quantize(Decimal("0.0001")))
+    with localcontext(EXACT) as context:
+        context.traps[Inexact] = False
+        return money((amount / row.usd_per_credit).quantize(Decimal("0.0001")))

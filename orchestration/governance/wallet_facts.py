@@ -1,7 +1,7 @@
 """What the published marts say of wallets: declarations, entries, and use summed by the hour."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -90,6 +90,18 @@ class WalletRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Driver:
+    """Use of the last week that may be drawn from a wallet: whose, with which model and key."""
+
+    wallet_id: str
+    member_key: str
+    feature_key: str | None
+    model_id: str | None
+    raw_key_alias: str | None
+    drawable_usd: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
 class WalletFacts:
     """One published snapshot, as far as wallets are concerned."""
 
@@ -97,6 +109,7 @@ class WalletFacts:
     as_of: datetime
     wallets: tuple[WalletRow, ...]
     entries: tuple[Entry, ...]
+    drivers: tuple[Driver, ...]
 
 
 def read_wallets(con: duckdb.DuckDBPyConnection) -> WalletFacts:
@@ -117,6 +130,7 @@ def read_wallets(con: duckdb.DuckDBPyConnection) -> WalletFacts:
             WalletRow(**row, features=frozenset(features.get(row["wallet_id"], ()))) for row in rows
         ),
         entries=tuple(_entries(con)),
+        drivers=tuple(_drivers(con)),
     )
 
 
@@ -179,6 +193,13 @@ def _entries(con: duckdb.DuckDBPyConnection) -> Iterable[Entry]:
     found = con.execute(f"select {names} from wallets.dim_wallet_entries order by entry_id")
     for row in found.fetchall():
         yield Entry(**dict(zip(columns, map(_aware, row), strict=True)))
+
+
+def _drivers(con: duckdb.DuckDBPyConnection) -> Iterator[Driver]:
+    names = tuple(Driver.__annotations__)
+    found = con.execute(f"select {', '.join(names)} from wallets.fct_wallet_drivers")
+    for row in found.fetchall():
+        yield Driver(**dict(zip(names, row, strict=True)))
 
 
 def _recurring(said: dict[str, Any]) -> Recurring:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
-from orchestration.governance.wallet_book import Entry, Posting
+from orchestration.governance.wallet_book import Entry, Posting, period_of
 from orchestration.ops.tables import wallet_balance, wallet_checkpoint, wallet_entry, wallet_posting
 
 _POSTING_FIELDS = tuple(field.name for field in fields(Posting))
@@ -74,6 +74,22 @@ def closed_postings(connection: Connection, *, since: str, before: str) -> list[
         .order_by(wallet_posting.c.at, wallet_posting.c.posting_id)
     ).mappings()
     return [_posting(row) for row in rows]
+
+
+def drawing_members(connection: Connection, wallet_id: str, *, since: datetime) -> set[str]:
+    """The nodes whose use was drawn from a wallet since then."""
+    rows = connection.scalars(
+        select(wallet_posting.c.member_key)
+        .where(
+            wallet_posting.c.period >= period_of(since),
+            wallet_posting.c.at >= since,
+            wallet_posting.c.wallet_id == wallet_id,
+            wallet_posting.c.kind == "use",
+            wallet_posting.c.is_removed.is_(False),
+        )
+        .distinct()
+    )
+    return {member for member in rows if member is not None}
 
 
 def newest_checkpoint(connection: Connection, *, until: str) -> tuple[str | None, str | None]:

@@ -28,6 +28,7 @@ wallets:
     shared: true
     valid_from_at: 2026-10-01T00:00:00Z
     auto_top_up: {threshold: 20, amount: 100}
+    alerts: [{critical: 50}]
   - {id: own, entity: team-c, shared: true, valid_from_at: 2026-10-01T00:00:00Z}
   - id: x
     entity: cust-x
@@ -189,8 +190,12 @@ def test_what_is_closed_is_settled_and_what_came_since_is_ongoing(
                 totals_sha256="none",
             )
         )
-    november = used("2026-11-03 10:00", "team-b", "12", customer_key="cust-y")
-    made.walk(engine, 2, datetime(2026, 11, 6, tzinfo=UTC), [*OCTOBER, november])
+    november = [
+        used("2026-11-03 10:00", "team-b", cost, customer_key="cust-y", model_id=model,
+             raw_key_alias="k")
+        for model, cost in (("m1", "5"), ("m2", "7"))
+    ]  # fmt: skip
+    made.walk(engine, 2, datetime(2026, 11, 6, tzinfo=UTC), [*OCTOBER, *november])
     # September, in which nothing was used, is closed with October.
     assert made.read(BALANCES) == [
         ("own", 25, 25, 0, 0, 0, 0, 0),
@@ -198,3 +203,8 @@ def test_what_is_closed_is_settled_and_what_came_since_is_ongoing(
         ("x", 160, 90, 0, 0, 0, 10, 70),
         ("y", 90, 90, 0, 48, 0, 0, 0),
     ]
+    # The week's use, of the one wallet that has an alert.
+    assert made.read(
+        "select wallet_id, member_key, model_id, raw_key_alias, drawable_usd"
+        " from wallets.fct_wallet_drivers order by drawable_usd"
+    ) == [("shared", "team-b", "m1", "k", 5), ("shared", "team-b", "m2", "k", 7)]

@@ -263,6 +263,45 @@ def test_a_feature_draws_on_its_own_wallet_and_on_what_lies_above(
     assert (fell.alert_id, fell.value, fell.to_level) == ("wallet:team:chat", 700, "warning")
 
 
+def test_a_low_balance_is_told_with_who_drew_it_with_which_model_and_key(
+    store: Engine, tmp_path: Path
+) -> None:
+    """Of the whole wallet without a node that its own wallet paid for; of a feature its own use."""
+    sync_endpoints(store, [endpoint()])
+    (tmp_path / "told").mkdir()
+    marts = Marts(tmp_path / "told")
+    marts.wallet(alerts_json=json.dumps([LOW | {"unit": "currency"}, CHAT]))
+    marts.wallet("own")
+    marts.grant("g", "1000")
+    marts.grant("o", "900", wallet_id="own")
+    assert judged(store, marts, 1, "2026-10-01").transitions == ()
+    marts.use("800", "2026-10-02T09:00", member="team-a")
+    marts.use("50", "2026-10-02T09:00", member="team-b")
+    marts.use("900", "2026-10-02T09:00", member="team-c", chain=("own", "w"))
+    for member, feature, model, key, used in (
+        ("team-a", "chat", "m1", "k1", "600"),
+        ("team-a", "search", "m1", "k1", "150"),
+        ("team-a", None, None, None, "50"),
+        ("team-b", "chat", "m2", "k2", "50"),
+        ("team-c", "chat", "m1", "k3", "900"),
+    ):
+        marts.put(
+            "fct_wallet_drivers", wallet_id="w", member_key=member, feature_key=feature,
+            model_id=model, raw_key_alias=key, drawable_usd=used,
+        )  # fmt: skip
+    assert len(judged(store, marts, 2, "2026-10-03").transitions) == 2
+    told = [json.loads(row["body"])["data"] for row in rows(store, outbox)]
+    drivers = {each["wallet"]["feature"]: each["drivers"] for each in told}
+    assert drivers[None] == [
+        {"entity": "team-a", "model": "m1", "key": "k1", "used": "750"},
+        {"entity": "team-a", "model": None, "key": None, "used": "50"},
+        {"entity": "team-b", "model": "m2", "key": "k2", "used": "50"},
+    ]
+    assert [(each["entity"], each["used"]) for each in drivers["chat"]] == [
+        ("team-c", "900"), ("team-a", "600"), ("team-b", "50"),
+    ]  # fmt: skip
+
+
 def test_alerts_of_wallets_stay_where_the_balances_are_of_another_snapshot(
     store: Engine, tmp_path: Path
 ) -> None:

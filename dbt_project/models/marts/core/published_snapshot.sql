@@ -6,7 +6,7 @@
 -- depends_on: {{ ref('fct_restatements') }}, {{ ref('fct_statement_monthly') }}
 -- depends_on: {{ ref('fct_cost_reconciliation_by_model') }}, {{ ref('fct_coverage_daily') }}, {{ ref('fct_what_if') }}
 -- depends_on: {{ ref('fct_price_changes') }}, {{ ref('fct_wallet_usage') }}, {{ ref('dim_wallets') }}
--- depends_on: {{ ref('dim_wallet_entries') }}, {{ ref('dim_wallet_features') }}
+-- depends_on: {{ ref('dim_wallet_entries') }}, {{ ref('fct_wallet_drivers') }}, {{ ref('dim_wallet_features') }}
 -- depends_on: {{ ref('fct_identity_suggestions') }}, {{ ref('dim_entity_owners') }}
 -- depends_on: {{ ref('dim_rates') }}, {{ ref('dim_price_rules') }}, {{ ref('dim_prices') }}
 with current_pass as (
