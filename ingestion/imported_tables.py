@@ -13,6 +13,8 @@ from ingestion.config_imports import Import
 from ingestion.config_yaml import ConfigError, Problem, read_yaml
 from ingestion.pipeline import warehouse_path
 
+_UTC = "%Y-%m-%dT%H:%M:%S.%fZ"
+
 
 def imported_tables(config: Path) -> list[tuple[str, Problem]]:
     """The tables that `entities.yaml` names, and what to say where one is not there.
@@ -45,7 +47,19 @@ def copy_tables(config: Path, *, home: Path, to: Path) -> None:
         fresh = to / f"{table}.new"
         try:
             with duckdb.connect(str(warehouse_path(home)), read_only=True) as connection:
-                connection.table(table).write_csv(str(fresh), header=True)
+                _told(connection.table(table)).write_csv(str(fresh), header=True)
         except (duckdb.CatalogException, duckdb.IOException):
             raise ConfigError([missing]) from None
         fresh.rename(to / f"{table}.csv")
+
+
+def _told(table: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """The table with its times as config/ writes them, in UTC: so are those without a zone."""
+    columns = []
+    for name, kind in zip(table.columns, table.types, strict=True):
+        column = f'"{name.replace(chr(34), chr(34) * 2)}"'
+        if str(kind).startswith("TIMESTAMP"):
+            at = f"{column} at time zone 'UTC'" if "TIME ZONE" in str(kind) else column
+            column = f"strftime({at}, '{_UTC}') as {column}"
+        columns.append(column)
+    return table.project(", ".join(columns))

@@ -135,3 +135,48 @@ def test_a_table_is_read_from_its_copy_and_one_that_is_gone_is_refused(tmp_path:
     assert str(caught.value) == "entities.yaml:2: the warehouse has no table hr.people"
     # What was copied last still reads.
     assert "ada" in {node.id for node in load_config(path, tables=copies).nodes}
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("date", "2026-11-02"),
+        ("timestamp", "2026-11-02 00:00:00"),
+        ("timestamp_s", "2026-11-02 00:00:00"),
+        ("timestamp_ms", "2026-11-02 00:00:00"),
+        ("timestamp_ns", "2026-11-02 00:00:00"),
+        # Midnight of UTC, told in the zone of New Delhi.
+        ("timestamptz", "2026-11-02 05:30:00+05:30"),
+        ("text", "2026-11-02T00:00:00Z"),
+    ],
+)
+def test_times_of_a_table_are_those_of_utc(tmp_path: Path, kind: str, told: str) -> None:
+    entities = ROOT.replace("file: people.csv", "table: hr.people")
+    path, home = folder(tmp_path, "", entities), tmp_path / "home"
+    home.mkdir()
+    with duckdb.connect(str(warehouse_path(home))) as connection:
+        connection.execute("create schema hr")
+        connection.execute(f"create table hr.people (id text, parent text, valid_from_at {kind})")
+        connection.execute("insert into hr.people values ('hedy', 'team-a', null)")
+        connection.execute("insert into hr.people values ('hedy', 'team-b', ?)", [told])
+    copy_tables(path, home=home, to=home)
+
+    [hedy] = [node for node in load_config(path, tables=home).nodes if node.id == "hedy"]
+    assert [(e.parent, e.valid_from_at, e.valid_to_at) for e in hedy.parents] == [
+        ("team-a", None, MOVE),
+        ("team-b", MOVE, None),
+    ]
+
+
+def test_a_time_of_a_table_is_not_rounded_to_one_that_config_takes(tmp_path: Path) -> None:
+    entities = ROOT.replace("file: people.csv", "table: hr.people")
+    path = folder(tmp_path, "", entities)
+    with duckdb.connect(str(warehouse_path(tmp_path))) as connection:
+        connection.execute(
+            "create schema hr; create table hr.people as select 'hedy' as id, 'team-a' as parent,"
+            " null::timestamp as valid_from_at union all"
+            " select 'hedy', 'team-b', timestamp '2026-11-02 00:00:00.000001'"
+        )
+    copy_tables(path, home=tmp_path, to=tmp_path)
+    with pytest.raises(ConfigError, match="people:3: valid_from_at: must fall on a quarter"):
+        load_config(path, tables=tmp_path)

@@ -8,6 +8,10 @@ renamed as (
     select
         source.id as source_record_id,
         source.source_instance,
+        -- An export tells no id of the answer; by what the client put into metadata other sources may know the call.
+        coalesce({{ json_text('source.metadata', 'litellm_call_id') }}, source.id) as request_id,
+        {{ json_text('source.metadata', 'litellm_call_id') }} as call_id,
+        {{ json_text('source.metadata', 'response_id') }} as response_id,
         source.trace_id,
         coalesce(
             {{ json_text('source.metadata', 'session') }},
@@ -78,7 +82,8 @@ events as (
 
 select
     {{ standard_event('portkey', given=[
-        'source_instance', 'source_record_id', 'trace_id', 'session_id', 'evidence_layer', 'fidelity',
+        'source_instance', 'source_record_id', 'request_id', 'call_id', 'response_id', 'trace_id', 'session_id',
+        'evidence_layer', 'fidelity',
         'occurred_at', 'loaded_at', 'latency_ms', 'provider', 'model_served', 'operation', 'status',
         'is_gateway_cache_hit', 'input_tokens', 'output_tokens', 'reported_cost_usd',
         'reported_cost_basis', 'token_convention', 'total_mismatch_tokens', 'raw_organization',
