@@ -12,6 +12,7 @@ from ingestion.systems import is_read
 COLLECTOR_GROUP = "raw/collector"
 LOAD_COLLECTOR_JOB = "load_collector_job"
 FAST_LANE_JOB = "fast_lane_job"
+BUILD_OP = "build_models"
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,11 @@ def load_config(source: SourceConfig, *, deep_reread: bool) -> dict[str, Any]:
     """The run config of a load of one instance."""
     config = {"instances": [source.id], "deep_reread": deep_reread}
     return {"ops": {load_op_name(source.system): {"config": config}}}
+
+
+def full_refresh_config() -> dict[str, Any]:
+    """The run config of a pass that builds every model again from raw data."""
+    return {"ops": {BUILD_OP: {"config": {"full_refresh": True}}}}
 
 
 def _load_job(source: SourceConfig) -> Any:

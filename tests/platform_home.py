@@ -91,7 +91,7 @@ class Platform:
         """`meterhouse <command>` under way, leading a process group of its own."""
         with self._output.open("w", encoding="utf-8") as output:
             return subprocess.Popen(
-                [str(Path(sys.executable).with_name("meterhouse")), command],
+                [str(Path(sys.executable).with_name("meterhouse")), *command.split()],
                 cwd=self.outside,
                 env=self.environment(at, **more),
                 stdout=output,

@@ -1,20 +1,20 @@
 """What is built bit by bit is what a full build makes of the same raw data, row by row.
 
 Three passes around midnight: history; then other declarations and other prices; then late, moved
-and corrected usage. A full refresh over a copy of the same raw data is the reference.
+and corrected usage. The reference is a full refresh over a copy of the same raw data, as a home of
+an earlier version needs it: one whose tables lack a column.
 """
 
 import gzip
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import yaml
 from platform_home import ROOT, Platform, canonical, differences
@@ -98,31 +98,26 @@ def correct(home: Path) -> None:
     state.close()
 
 
-def full_refresh(platform: Platform, *, copy: Path) -> Path:
-    """The marts of a full build over a copy of the warehouse."""
+def upgraded(platform: Platform, *, copy: Path, **environ: str) -> tuple[str, Path]:
+    """A copy whose tables are of an earlier version: what a pass says, and its marts once it was
+    refreshed. No vendor is running, so both passes read the same raw data.
+    """
     shutil.copytree(platform.home, copy)
-    built = subprocess.run(
-        [
-            *(str(Path(sys.executable).with_name("dbt")), "run", "--full-refresh"),
-            *("--exclude", "tag:ops", "--quiet", "--project-dir", ".", "--profiles-dir", "."),
-            *("--target-path", str(copy / "dbt" / "target")),
-        ],
-        cwd=ROOT / "dbt_project",
-        env=platform.environment(LATER_STILL, METERHOUSE_HOME=str(copy)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stdout
-    return copy / "marts_build.duckdb"
+    later = Platform(copy, platform.config)
+    with duckdb.connect(str(copy / "warehouse.duckdb")) as warehouse:
+        warehouse.execute("alter table intermediate.int_usage__deduplicated drop column model_key")
+    _, refused = later.finish(later.start("run", at=LATER_STILL, **environ))
+    later.finish(later.start("run --full-refresh", at=LATER_STILL, **environ))
+    return refused, copy / "marts.duckdb"
 
 
 @dataclass
 class Built:
-    """The platform after its three passes, and the marts of the full build."""
+    """The platform after its three passes, and the marts of the full build that an upgrade is."""
 
     platform: Platform
     reference: Path
+    refused: str
     booked_before: list[tuple[Any, ...]]
 
 
@@ -159,7 +154,8 @@ def built(_live: Platform, history: Path, tmp_path_factory: pytest.TempPathFacto
             last_modified="2026-11-24T00:30:00Z",
         )
         platform.run(at=LATER_STILL, **prices)
-    return Built(platform, full_refresh(platform, copy=folder / "copy"), booked)
+    refused, reference = upgraded(platform, copy=folder / "copy", **prices)
+    return Built(platform, reference, refused, booked)
 
 
 def test_incremental_marts_equal_a_full_build_row_by_row(built: Built) -> None:
@@ -167,6 +163,10 @@ def test_incremental_marts_equal_a_full_build_row_by_row(built: Built) -> None:
 
     assert len(found["core.fct_usage"]) > 1_500
     assert differences(found, canonical(built.reference)) == []
+
+
+def test_a_home_of_an_earlier_version_is_told_what_to_run(built: Built) -> None:
+    assert "meterhouse run --full-refresh" in built.refused
 
 
 def test_corrected_and_moved_calls_are_what_the_proxy_says_now(built: Built) -> None:

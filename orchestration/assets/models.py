@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 from dagster_dbt import (
+    DagsterDbtCliRuntimeError,
     DagsterDbtTranslator,
     DagsterDbtTranslatorSettings,
     DbtCliResource,
@@ -23,6 +24,7 @@ from ingestion.declared_tables import declare_tables
 from ingestion.passes import begin_pass
 from orchestration import settings
 from orchestration.automation import CLOSE_AFTER_DAYS, MARTS_FRESHNESS, WAREHOUSE_POOL
+from orchestration.jobs import BUILD_OP
 from orchestration.ops.closing import close_due
 from orchestration.ops.decisions import land_decisions
 from orchestration.ops.store import open_store
@@ -34,6 +36,8 @@ from orchestration.warehouse import (
 )
 
 OPS_TAG = "ops"
+# What dbt says where a table lacks a column that its incremental model has (`on_schema_change`).
+_OUT_OF_STEP = "out of sync"
 PASSES_KEY = ["raw", "run", "passes"]
 # dbt schemas whose models are marts, and so are published.
 MART_SCHEMAS = ("core", "spend", "budgets", "wallets", "margin", "trust", "focus")
@@ -77,6 +81,16 @@ def prepare_manifest(project: DbtProject) -> None:
         return
     dbt_cli(project).cli(["parse", "--quiet"], target_path=_target_path()).wait()
     made_of.write_text(digest.hexdigest(), encoding="utf-8")
+
+
+class BuildConfig(dg.Config):
+    """How the models are built: what is new, or everything again from raw data.
+
+    A full refresh is what an upgrade asks for when incremental models have gained columns. The
+    tables that only a pass can write (what was replaced, restated) are kept.
+    """
+
+    full_refresh: bool = False
 
 
 class ModelTranslator(DagsterDbtTranslator):
@@ -147,12 +161,14 @@ def model_assets(
     @dbt_assets(
         manifest=project.manifest_path,
         exclude=f"tag:{OPS_TAG}",
-        name="build_models",
+        name=BUILD_OP,
         dagster_dbt_translator=translator,
         project=project,
         pool=WAREHOUSE_POOL,
     )
-    def build_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+    def build_models(
+        context: dg.AssetExecutionContext, dbt: DbtCliResource, config: BuildConfig
+    ) -> Iterator[Any]:
         home = settings.home()
         with writer_lock(home):
             # The pass begins here, and only here: each build has a number of its own, so that no
@@ -166,7 +182,7 @@ def model_assets(
                 begun = [spec.key for spec in begun_specs()]
             for key in begun:
                 context.log_event(dg.AssetMaterialization(key, metadata={"pass_id": pass_id}))
-            yield from _build(context, dbt)
+            yield from _build(context, dbt, is_full_refresh=config.full_refresh)
 
     return build_models
 
@@ -199,13 +215,26 @@ def _close_months(store: Engine) -> None:
         close_due(store, marts, after_days=CLOSE_AFTER_DAYS, now=settings.now())
 
 
-def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+def _build(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, *, is_full_refresh: bool = False
+) -> Iterator[Any]:
     # Unit tests speak of the models, not of the data: `make test` runs them, a pass need not.
     arguments = ["build", "--exclude-resource-type", "unit_test"]
+    if is_full_refresh:
+        arguments.append("--full-refresh")
     invocation = dbt.cli(arguments, context=context, target_path=_target_path())
-    for event in invocation.stream():
-        checkpoint("dbt")
-        yield event
+    try:
+        for event in invocation.stream():
+            checkpoint("dbt")
+            yield event
+    except DagsterDbtCliRuntimeError as error:
+        if _OUT_OF_STEP not in str(error):
+            raise
+        raise dg.Failure(
+            "This home was built by an earlier version, and its tables lack columns of this one: "
+            "build them once more from raw data with `meterhouse run --full-refresh` (or launch "
+            f"pass_job with {BUILD_OP}'s full_refresh set). Nothing was published.\n{error}"
+        ) from error
 
 
 def publishing_asset(

@@ -116,9 +116,12 @@ def _followed(
     of_interest = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.ASSET_MATERIALIZATION}
 
     def look() -> None:
+        step, built, cursor = "", 0, None
         while not ended.wait(_LOOK_EVERY_SECONDS):
-            step, built = "", 0
-            for entry in instance.all_logs(run_id, of_type=of_interest):
+            # Only what came since the last look: a pass has thousands of events.
+            seen = instance.get_records_for_run(run_id, cursor=cursor, of_type=of_interest)
+            cursor = seen.cursor
+            for entry in (record.event_log_entry for record in seen.records):
                 if entry.step_key != step:
                     step, built = entry.step_key or "", 0
                 built += entry.dagster_event_type == dg.DagsterEventType.ASSET_MATERIALIZATION

@@ -17,15 +17,21 @@ from ingestion.config_loader import ConfigError
 from ingestion.systems import is_read, missing_variables
 from orchestration.cli.instance import RunOutcome, prepare_instance, run_job
 from orchestration.declared import copy_imported_tables, declared_config, read_config
-from orchestration.jobs import LOAD_COLLECTOR_JOB, load_job_name
+from orchestration.jobs import LOAD_COLLECTOR_JOB, full_refresh_config, load_job_name
 from orchestration.jobs import load_config as load_run_config
 
 
 @click.command()
-def run() -> None:
+@click.option(
+    "--full-refresh",
+    "is_full_refresh",
+    is_flag=True,
+    help="Build every model again from raw data, as an upgrade may ask.",
+)
+def run(is_full_refresh: bool) -> None:
     """One pass: load what is new, build, check, publish, evaluate, deliver, reconcile."""
     console = Console(file=sys.stdout)
-    outcomes = run_pass(console)
+    outcomes = run_pass(console, is_full_refresh=is_full_refresh)
     try:
         read_config()
     except ConfigError:
@@ -33,7 +39,7 @@ def run() -> None:
     sys.exit(0 if all(outcome.is_success for outcome in outcomes) else 1)
 
 
-def run_pass(console: Console) -> list[RunOutcome]:
+def run_pass(console: Console, *, is_full_refresh: bool = False) -> list[RunOutcome]:
     """Every load on its own, so that one that fails fails alone, then the pass; all outcomes."""
     prepare_instance()
     # config/ defines the loads, so its imports are read first; its own load tells what is wrong.
@@ -54,7 +60,11 @@ def run_pass(console: Console) -> list[RunOutcome]:
             for source in _ready_sources(console)
         ),
         ("Loading what was pushed", LOAD_COLLECTOR_JOB, {}),
-        ("Building models, publishing, evaluating budgets, acting", "pass_job", {}),
+        (
+            "Building models, publishing, evaluating budgets, acting",
+            "pass_job",
+            full_refresh_config() if is_full_refresh else {},
+        ),
     ]
     outcomes = []
     for title, name, run_config in steps:
