@@ -25,6 +25,7 @@ POINTS = {
     "publish": {
         "publish.before_rename": (1, 2),
         "publish.after_rename": (1, 2),
+        "wallets.before_commit": (1,),
         "evaluate.begun": (1,),
         "evaluate.states_saved": (1,),
         "evaluate.before_commit": (1,),
