@@ -70,6 +70,11 @@ def _lines(data: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(use, dict) and use.get("used") is not None:
         of = f" of {_plain(use['amount'])}" if use.get("amount") else ""
         yield f"{_plain(use['used'])}{of} {_plain(use.get('currency') or '')}".rstrip()
+    balance = data.get("balance")
+    if isinstance(balance, dict) and balance.get("available") is not None:
+        shown = f" ({_plain(balance['available_credits'])} credits)"
+        in_credits = shown if balance.get("available_credits") else ""
+        yield f"{_plain(balance['available'])} {_plain(balance['currency'])} left{in_credits}"
     for each in data.get("baselines") or ():
         yield f"{_plain(each['entity'])}: {_plain(each['transition']['to'])}"
     for each in data.get("drivers") or ():

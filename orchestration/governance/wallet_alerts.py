@@ -24,7 +24,10 @@ _MOST_DRIVERS = 3
 
 
 def wallet_alerts(engine: Engine, facts: WalletFacts) -> dict[str, list[Subject]]:
-    """The alerts of wallets by their kind; nothing where balances are of another snapshot."""
+    """The alerts of wallets by their kind; nothing where balances are of another snapshot.
+
+    A wallet that is not valid yet, or no longer, has none.
+    """
     with localcontext(EXACT), reading(engine) as connection:
         snapshot_id, balances = newest_balances(connection)
         if facts.wallets and snapshot_id != facts.snapshot_id:
@@ -33,6 +36,7 @@ def wallet_alerts(engine: Engine, facts: WalletFacts) -> dict[str, list[Subject]
             "wallet": [
                 _subject(row, alert, facts, balances, connection)
                 for row in facts.wallets
+                if row.holds_at(facts.as_of)
                 for alert in json.loads(row.alerts_json)
             ]
         }
@@ -55,6 +59,7 @@ def available(
         and each.entity_key in row.lineage()
         and (each.is_shared or each.entity_key == row.entity_key)
         and not each.is_limited_to_sources
+        and each.holds_at(facts.as_of)
     )
     return sum(
         (

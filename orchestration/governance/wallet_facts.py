@@ -78,6 +78,11 @@ class WalletRow:
         """The node and its ancestors, from the root down."""
         return lineage_of(self.entity_path, self.entity_key)
 
+    def holds_at(self, moment: datetime) -> bool:
+        """Whether use at that time may draw on it."""
+        has_ended = self.valid_to_at is not None and moment >= self.valid_to_at
+        return self.valid_from_at <= moment and not has_ended
+
     def wallet(self) -> Wallet:
         """The wallet as its ledger sees it."""
         return Wallet(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from wallet_words import at
 from orchestration.governance.budgets import Reading
 from orchestration.governance.endpoints import sync_endpoints
 from orchestration.governance.evaluate import Evaluation, evaluate
+from orchestration.governance.formats import slack_body
 from orchestration.governance.wallet_alerts import wallet_alerts
 from orchestration.governance.wallet_facts import read_wallets
 from orchestration.governance.wallet_keeping import Kept, keep_ledger
@@ -124,6 +126,23 @@ def test_a_snapshot_changes_only_what_it_changes(store: Engine, marts: Marts) ->
 def test_an_older_snapshot_is_ignored(store: Engine, marts: Marts) -> None:
     keep(store, marts, 8, "2026-11-02")
     assert keep(store, marts, 7, "2026-11-01").is_ignored
+
+
+def test_many_may_keep_the_ledger_at_once(store: Engine, marts: Marts) -> None:
+    """Of one snapshot, just after a month closed: each of them would sum what it leaves."""
+    marts.use("30", "2026-10-05T09:00")
+    keep(store, marts, 1, "2026-11-02")
+    close(store, "2026-10")
+    marts.use("5", "2026-10-06T09:00")
+    marts.publish(2, "2026-11-08")
+    facts = read_wallets(marts.con)
+    with ThreadPoolExecutor(4) as pool:
+        kept = pool.map(lambda con: keep_ledger(store, con, facts),
+                        [marts.con.cursor() for _ in range(4)])  # fmt: skip
+    done = list(kept)
+    assert sorted(each.changed_postings for each in done) == [0, 0, 0, 1]
+    assert {balance(each) for each in done} == {(500, 495, 0)}
+    assert [row["period"] for row in rows(store, wallet_checkpoint)] == ["2026-10"]
 
 
 def test_a_closed_month_keeps_its_draws_and_later_ones_are_dated(
@@ -290,7 +309,11 @@ def test_a_low_balance_is_told_with_who_drew_it_with_which_model_and_key(
             model_id=model, raw_key_alias=key, drawable_usd=used,
         )  # fmt: skip
     assert len(judged(store, marts, 2, "2026-10-03").transitions) == 2
-    told = [json.loads(row["body"])["data"] for row in rows(store, outbox)]
+    messages = [row["body"] for row in rows(store, outbox)]
+    shown = [json.loads(slack_body(body))["text"].splitlines()[:4] for body in messages]
+    assert ["*wallet.threshold_reached* acme", "ok → warning", "150 USD left",
+            "• team-a, k1, m1: 750"] in shown  # fmt: skip
+    told = [json.loads(body)["data"] for body in messages]
     drivers = {each["wallet"]["feature"]: each["drivers"] for each in told}
     assert drivers[None] == [
         {"entity": "team-a", "model": "m1", "key": "k1", "used": "750"},
@@ -300,6 +323,24 @@ def test_a_low_balance_is_told_with_who_drew_it_with_which_model_and_key(
     assert [(each["entity"], each["used"]) for each in drivers["chat"]] == [
         ("team-c", "900"), ("team-a", "600"), ("team-b", "50"),
     ]  # fmt: skip
+
+
+def test_a_wallet_alerts_and_counts_for_a_feature_only_while_it_is_valid(
+    store: Engine, tmp_path: Path
+) -> None:
+    (tmp_path / "valid").mkdir()
+    marts = Marts(tmp_path / "valid")
+    low = json.dumps([LOW | {"unit": "currency"}])
+    marts.wallet("later", alerts_json=low, valid_from_at="2026-10-05")
+    marts.wallet("earlier", valid_to_at="2026-10-02")
+    marts.wallet("w", alerts_json=json.dumps([CHAT | {"warning": None}]))
+    marts.grant("g", "900", wallet_id="earlier")
+    assert {each.alert_id for each in judged(store, marts, 1, "2026-10-01").transitions} == set()
+    # What w can draw on ended with the other wallet; the third one begins with nothing.
+    [ended] = judged(store, marts, 2, "2026-10-02").transitions
+    assert (ended.alert_id, ended.value) == ("wallet:w:chat", 0)
+    [begun] = judged(store, marts, 3, "2026-10-05").transitions
+    assert (begun.alert_id, begun.value) == ("wallet:later", 0)
 
 
 def test_alerts_of_wallets_stay_where_the_balances_are_of_another_snapshot(
