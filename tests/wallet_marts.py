@@ -22,7 +22,8 @@ _TABLES = """
         effective_at timestamp, expires_at timestamp);
     create table wallets.fct_wallet_usage (bucket_start_at timestamp, tree varchar,
         member_key varchar, source_instance varchar, application_key varchar, feature_key varchar,
-        wallet_id varchar, draw_order bigint, drawable_usd decimal(38, 15));
+        wallet_id varchar, draw_order bigint, wallet_chain varchar,
+        drawable_usd decimal(38, 15));
     create table wallets.fct_wallet_drivers (wallet_id varchar, member_key varchar,
         feature_key varchar, model_id varchar, raw_key_alias varchar, drawable_usd decimal(38, 15));
 """
@@ -78,6 +79,7 @@ class Marts:
                 source_instance="s",
                 wallet_id=wallet_id,
                 draw_order=order,
+                wallet_chain=">".join(chain),
                 drawable_usd=cost,
             )
 

@@ -11,7 +11,6 @@ import duckdb
 
 from orchestration.governance.lineage import lineage_of
 from orchestration.governance.wallet_book import (
-    BEGINNING,
     Entry,
     Recurring,
     TopUpRule,
@@ -21,33 +20,25 @@ from orchestration.governance.wallet_book import (
 )
 from orchestration.governance.wallet_grants import recurring_grants
 
-# Each row of the mart stands for one wallet of a chain; `chained` has one row a use again.
-_CHAINED = """
-    with chained as (
-        select bucket_start_at, member_key, any_value(drawable_usd) as drawable_usd,
-            string_agg(wallet_id, '>' order by draw_order) as chain
-        from wallets.fct_wallet_usage
-        where bucket_start_at >= ? and bucket_start_at < ?
-        group by bucket_start_at, tree, member_key, source_instance, application_key, feature_key
-    )
-"""
-_HOURLY = f"""
-    {_CHAINED}, sliced as (
+# The same use stands in the mart at each wallet of its chain; once as the first.
+_HOURLY = """
+    with sliced as (
         select *, date_trunc('hour', bucket_start_at) as hour_at,
             date_trunc('hour', bucket_start_at) in (select unnest(?::timestamp[])) as is_cut
-        from chained
+        from wallets.fct_wallet_usage
+        where draw_order = 1 and bucket_start_at >= ? and bucket_start_at < ?
     )
     select case when is_cut then bucket_start_at else hour_at end as start_at,
-        is_cut, member_key, chain, sum(drawable_usd) as cost
+        is_cut, member_key, wallet_chain, sum(drawable_usd) as cost
     from sliced
     group by 1, 2, 3, 4
     having sum(drawable_usd) <> 0
     order by 1, 3, 4
 """
-_MONTHLY = f"""
-    {_CHAINED}
-    select chain, member_key, strftime(bucket_start_at, '%Y-%m'), sum(drawable_usd)
-    from chained
+_MONTHLY = """
+    select wallet_chain, member_key, strftime(bucket_start_at, '%Y-%m'), sum(drawable_usd)
+    from wallets.fct_wallet_usage
+    where draw_order = 1 and bucket_start_at < ?
     group by 1, 2, 3
 """
 
@@ -148,7 +139,7 @@ def hourly_use(
 ) -> list[Use]:
     """Use by hour, member and chain of wallets; an hour in which a grant begins or ends is cut."""
     hours = sorted({_naive(cut.replace(minute=0, second=0, microsecond=0)) for cut in cuts})
-    found = con.execute(_HOURLY, [_naive(since), _naive(until), hours]).fetchall()
+    found = con.execute(_HOURLY, [hours, _naive(since), _naive(until)]).fetchall()
     return [
         Use(
             start_at=start.replace(tzinfo=UTC),
@@ -163,7 +154,7 @@ def hourly_use(
 
 def closed_use(con: duckdb.DuckDBPyConnection, *, until: datetime) -> dict[UseKey, Decimal]:
     """Use of the months before `until` by chain of wallets, member and month."""
-    found = con.execute(_MONTHLY, [_naive(BEGINNING), _naive(until)]).fetchall()
+    found = con.execute(_MONTHLY, [_naive(until)]).fetchall()
     return {
         (tuple(chain.split(">")), member, period): cost for chain, member, period, cost in found
     }

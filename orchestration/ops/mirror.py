@@ -70,6 +70,7 @@ _POSTINGS = pa.schema(
         ("stated", MONEY),
         ("member_key", TEXT),
         ("home_wallet_id", TEXT),
+        ("chain", TEXT),
         ("corrected_period", TEXT),
         ("priority", INTEGER),
         ("category", TEXT),

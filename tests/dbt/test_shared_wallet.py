@@ -20,6 +20,7 @@ entities:
   - {id: team-b, type: team, parent: acme}
   - {id: team-c, type: team, parent: acme}
 """,
+    "features": "features: [{id: chat}]\n",
     "customers": "customers: [{id: cust-x}, {id: cust-y}]\n",
     "wallets": """\
 wallets:
@@ -29,6 +30,7 @@ wallets:
     valid_from_at: 2026-10-01T00:00:00Z
     auto_top_up: {threshold: 20, amount: 100}
     alerts: [{critical: 50}]
+  - {id: chats, entity: acme, shared: true, features: [chat], valid_from_at: 2026-10-01T00:00:00Z}
   - {id: own, entity: team-c, shared: true, valid_from_at: 2026-10-01T00:00:00Z}
   - id: x
     entity: cust-x
@@ -63,7 +65,8 @@ OCTOBER = [
     of("20 10:00", "team-b", "45", "cust-y"),
     of("20 10:15", "team-b", "5", "cust-y"),
     of("21 11:00", "team-a", "60", "cust-y"),
-    of("22 09:00", "team-c", "10"),
+    of("22 09:00", "team-c", "4"),
+    of("22 09:00", "team-c", "6") | {"feature_key": "chat"},
     of("22 09:15", "team-a", "30"),
 ]
 
@@ -86,16 +89,16 @@ MEMBERS = """
     select wallet_id, member_key, drawn_usd, debt_usd from wallets.fct_wallet_members
     where usage_period = '2026-10' order by wallet_id, member_key
 """
-# The use that a line is made of: of the line's member, within its hour, at its nearest wallet.
+# The use that a line is made of: of the line's member, within its hour, of its chain of wallets.
 ACTS = """
     select ledger.line_id, max(ledger.line_total_usd), sum(usage.drawable_usd)
     from (
-        select distinct line_id, member_key, home_wallet_id, occurred_at, ended_at, line_total_usd
+        select distinct line_id, member_key, wallet_chain, occurred_at, ended_at, line_total_usd
         from wallets.fct_wallet_ledger where member_key is not null
     ) as ledger
     left join wallets.fct_wallet_usage as usage
         on usage.draw_order = 1
-        and usage.wallet_id = ledger.home_wallet_id
+        and usage.wallet_chain = ledger.wallet_chain
         and usage.member_key = ledger.member_key
         and usage.bucket_start_at >= ledger.occurred_at
         and usage.bucket_start_at < ledger.ended_at
@@ -120,7 +123,9 @@ def test_grants_are_drawn_in_their_order_whichever_team_comes(road: tuple[Road, 
         ("21T11", "team-a", "use", "paid", 5),
         ("21T11", "team-a", "use", "rest", 40),
         ("21T12", None, "grant", "shared/top-up/1", 100),
-        ("22T09", "team-c", "use", "shared/top-up/1", 10),
+        # Two chains of wallets in one hour: of chat, and of all else.
+        ("22T09", "team-c", "use", "shared/top-up/1", 6),
+        ("22T09", "team-c", "use", "shared/top-up/1", 4),
         ("22T09", "team-a", "use", "shared/top-up/1", 30),
     ]
 
@@ -128,6 +133,7 @@ def test_grants_are_drawn_in_their_order_whichever_team_comes(road: tuple[Road, 
 def test_balances_and_what_each_team_drew(road: tuple[Road, Engine]) -> None:
     # A payment that is dated after the pass leaves the top-up pending.
     assert road[0].read(BALANCES) == [
+        ("chats", 0, 0, 0, 0, 0, 0, 0),
         ("own", 25, 25, 0, 0, 0, 0, 0),
         ("shared", 240, 176, 4, 15, 0, 0, 60),
         ("x", 100, 90, 0, 0, 60, 0, 10),
@@ -171,7 +177,7 @@ def test_an_act_leads_to_the_entries_that_paid_it_and_an_entry_to_the_acts_it_pa
         ("use|2026-10-21T11:00|shared|team-a", 5),
     ]
     lines = road[0].read(ACTS)
-    assert len(lines) == 13  # seven of teams, six of customers
+    assert len(lines) == 14  # eight of teams, six of customers
     assert [line for line in lines if line[1] != line[2]] == []
 
 
@@ -198,6 +204,7 @@ def test_what_is_closed_is_settled_and_what_came_since_is_ongoing(
     made.walk(engine, 2, datetime(2026, 11, 6, tzinfo=UTC), [*OCTOBER, *november])
     # September, in which nothing was used, is closed with October.
     assert made.read(BALANCES) == [
+        ("chats", 0, 0, 0, 0, 0, 0, 0),
         ("own", 25, 25, 0, 0, 0, 0, 0),
         ("shared", 240, 188, 4, 15, 0, 60, 48),
         ("x", 160, 90, 0, 0, 0, 10, 70),

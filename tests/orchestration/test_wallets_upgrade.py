@@ -60,6 +60,8 @@ def test_postings_get_the_chain_of_their_line_and_entries_stay(url: str) -> None
         ("exp", None),
         ("use", "team>company"),
     ]
+    # What has a chain is mirrored again.
+    assert [row["revision"] for row in rows(engine, wallet_posting)] == [2, 1, 2]
     assert [row["amount"] for row in rows(engine, wallet_entry)] == [40]
     assert rows(engine, wallet_checkpoint) == []
     with pytest.raises(Exception, match="append-only"), writing(engine) as connection:

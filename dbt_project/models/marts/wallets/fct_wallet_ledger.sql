@@ -16,6 +16,7 @@ select
     postings.grant_id,
     postings.member_key,
     postings.home_wallet_id,
+    postings.wallet_chain,
     postings.period,
     postings.corrected_period,
     coalesce(

@@ -96,21 +96,55 @@ covering as (
     where (coalesce(limited.by_source, 0) = 0 or source_limits.wallet_id is not null)
         and (coalesce(limited.by_application, 0) = 0 or application_limits.wallet_id is not null)
         and (coalesce(limited.by_feature, 0) = 0 or feature_limits.wallet_id is not null)
+),
+
+-- Amounts of two measures cannot stand in for one another: use goes on to wallets of its measure alone.
+drawing as (
+    select
+        *,
+        row_number() over (
+            partition by bucket_start_at, tree, member_key, source_instance, application_key, feature_key
+            order by nearness
+        ) as draw_order
+    from covering
+    where measure = nearest_measure
+),
+
+chains as (
+    select
+        bucket_start_at,
+        tree,
+        member_key,
+        source_instance,
+        application_key,
+        feature_key,
+        {{ dbt.listagg('wallet_id', "'>'", 'order by draw_order') }} as wallet_chain
+    from drawing
+    group by
+        bucket_start_at,
+        tree,
+        member_key,
+        source_instance,
+        application_key,
+        feature_key
 )
 
 select
-    bucket_start_at,
-    tree,
-    member_key,
-    source_instance,
-    application_key,
-    feature_key,
-    wallet_id,
-    -- Amounts of two measures cannot stand in for one another: use goes on to wallets of its measure alone.
-    cast(row_number() over (
-        partition by bucket_start_at, tree, member_key, source_instance, application_key, feature_key
-        order by nearness
-    ) as bigint) as draw_order,
-    {{ money("case when measure = 'charged' then charged_usd else cost_usd end") }} as drawable_usd
-from covering
-where measure = nearest_measure
+    drawing.bucket_start_at,
+    drawing.tree,
+    drawing.member_key,
+    drawing.source_instance,
+    drawing.application_key,
+    drawing.feature_key,
+    drawing.wallet_id,
+    cast(drawing.draw_order as bigint) as draw_order,
+    chains.wallet_chain,
+    {{ money("case when drawing.measure = 'charged' then drawing.charged_usd else drawing.cost_usd end") }} as drawable_usd
+from drawing
+inner join chains
+    on drawing.bucket_start_at = chains.bucket_start_at
+    and drawing.tree = chains.tree
+    and drawing.member_key = chains.member_key
+    and drawing.source_instance is not distinct from chains.source_instance
+    and drawing.application_key is not distinct from chains.application_key
+    and drawing.feature_key is not distinct from chains.feature_key
