@@ -55,7 +55,9 @@ select
     read_totals.last_read_at,
     current_pass.as_of,
     {{ milliseconds_between('read_totals.last_read_at', 'current_pass.as_of') }} as read_age_ms,
-    {{ milliseconds_between('read_totals.last_read_at', 'current_pass.as_of') }}
+    -- Of a source that is declared no more nothing is awaited.
+    sources.source_instance is not null
+    and {{ milliseconds_between('read_totals.last_read_at', 'current_pass.as_of') }}
     > coalesce(sources.stale_after_hours, 6) * 3600000 as is_stale
 from read_totals
 cross join current_pass
