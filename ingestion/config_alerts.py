@@ -44,6 +44,7 @@ class Alert(Declared):
     floor_usd: Money = Decimal(1)
     thresholds: Levels
     on_no_data: OnNoData = "hold"  # where too little is known to judge by
+    actions: tuple[Literal["block"], ...] = ()  # burn_rate at critical; a person alone releases
     to: Recipients = ()  # left out: every endpoint that subscribed
 
     @model_validator(mode="after")
@@ -65,6 +66,8 @@ class Alert(Declared):
             raise ValueError("thresholds: an alert needs at least one")
         if self.thresholds.warning is not None and self.thresholds.critical is None:
             raise ValueError("thresholds: a warning needs a critical")
+        if self.actions and (self.kind != "burn_rate" or self.thresholds.critical is None):
+            raise ValueError("actions: only a burn_rate acts, at its critical threshold")
         if present != sorted(present):
             raise ValueError("thresholds: the order is info <= warning <= critical")
         return self

@@ -25,6 +25,7 @@ from ingestion.declared_tables import declare_tables
 from ingestion.passes import begin_pass
 from ingestion.pipeline import pipeline_for, run_source, warehouse_path
 from orchestration import settings
+from orchestration.governance.acting_alerts import with_acting_alerts
 from orchestration.governance.budgets import read_budgets
 from orchestration.governance.evaluate import Evaluation, evaluate
 from orchestration.governance.readings import read_alerts
@@ -34,6 +35,7 @@ from orchestration.ops.store import reading as reading_store
 from orchestration.ops.tables import (
     alert_state,
     alert_version,
+    applied_limit,
     desired_limit,
     facts_snapshot,
     period_close,
@@ -47,7 +49,8 @@ _SELECTED = "stg_decisions__repricings+,+fct_restatements"
 _JUDGED = ("+fct_budget_status", "+fct_budget_keys", "+fct_budget_limits", "+fct_alert_readings")
 _JUDGED += ("+published_snapshot", "+fct_restatements")
 # What evaluating needs of the ops store; what was sent and done is left out.
-_REMEMBERED = (alert_version, alert_state, transition, desired_limit, facts_snapshot, period_close)
+_REMEMBERED = (alert_version, alert_state, transition, facts_snapshot, period_close)
+_REMEMBERED += (desired_limit, applied_limit)
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ def try_config(engine: Engine, home: Path, *, config: Config, now: datetime) -> 
                 " order by abs(sum(effective_cost_usd)) desc, 1, 2, 3",
                 [pass_id],
             ).fetchall()
-            reading, others = read_budgets(marts), read_alerts(marts)
+            reading = with_acting_alerts(read_budgets(marts), marts)
+            others = read_alerts(marts)
         reading = reading.limiting({each.id: each.targets for each in config.gateways})
         store = _remembered(engine, copy)
         try:

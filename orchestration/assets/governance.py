@@ -21,6 +21,7 @@ from orchestration.automation import DISPATCH_POOL, WAREHOUSE_POOL
 from orchestration.declared import declared_config
 from orchestration.enforcement.command import announce_overdue
 from orchestration.enforcement.reconcile import Rules, reconcile
+from orchestration.governance.acting_alerts import with_acting_alerts
 from orchestration.governance.budgets import read_budgets
 from orchestration.governance.closes import announce_closes
 from orchestration.governance.endpoints import EndpointConfig, sync_endpoints
@@ -85,7 +86,7 @@ def outbound_assets(
         if config is not None:
             sync_endpoints(engine, [EndpointConfig(**_fields(each)) for each in config.endpoints])
         with published_marts(settings.marts_path()) as connection:
-            reading = read_budgets(connection)
+            reading = with_acting_alerts(read_budgets(connection), connection)
             losses = read_losses(connection)
             price_changes = read_price_changes(connection)
             wallets = read_wallets(connection)

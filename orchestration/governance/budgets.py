@@ -13,6 +13,8 @@ import duckdb
 
 from orchestration.governance.lineage import lineage_of
 
+BURN_RATE = "burn_rate"  # the measure of an alert that acts at gateways
+
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetReading:
@@ -97,6 +99,7 @@ class Reading:
     budgets: tuple[BudgetReading, ...]
     keys: tuple[KeyOfBudget, ...]
     limits: Mapping[tuple[str, datetime], LimitReading] = field(default_factory=dict)
+    acting: tuple[BudgetReading, ...] = ()  # alerts that ask for limits as budgets do
 
     def limiting(self, targets: Mapping[str, Collection[str]]) -> Self:
         """The same with those targets alone that each gateway limits; by itself, keys."""

@@ -26,7 +26,7 @@ from orchestration.governance.subjects import Subject, budget_subject, threshold
 from orchestration.ops import evaluator
 from orchestration.ops.evaluator import StoredState
 from orchestration.ops.store import writing
-from orchestration.ops.wants import save_want, stored_wants
+from orchestration.ops.wants import limited_places, save_want, stored_wants
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,13 @@ def _evaluate(
     messages += tell_no_data(connection, gone, reading=reading, endpoints=endpoints)
     standings = standings_of(moved, reading)
     wants_before = stored_wants(connection)
-    wants, held = wanted_limits(reading, standings=standings, before=wants_before, exempt=exempt)
+    wants, held = wanted_limits(
+        reading,
+        standings=standings,
+        before=wants_before,
+        limited=limited_places(connection),
+        exempt=exempt,
+    )
     wants, asked = ask_approvals(
         wants,
         before=wants_before,

@@ -14,7 +14,13 @@ from typing import Any
 
 from orchestration.governance.alerts import Level
 from orchestration.governance.bodies import iso, money
-from orchestration.governance.budgets import BudgetReading, KeyOfBudget, LimitReading, Reading
+from orchestration.governance.budgets import (
+    BURN_RATE,
+    BudgetReading,
+    KeyOfBudget,
+    LimitReading,
+    Reading,
+)
 from orchestration.ops.wants import StoredWant
 
 # The first that is asked for is the one that is set.
@@ -46,11 +52,13 @@ def wanted_limits(
     *,
     standings: Sequence[Standing],
     before: Mapping[tuple[str, str], StoredWant],
+    limited: Collection[tuple[str, str]] = (),
     exempt: Collection[str] = (),
 ) -> tuple[list[StoredWant], list[Held]]:
     """The wants that follow (changed or refreshed) and the limits that are held back.
 
-    `exempt` are key hashes and aliases that are never limited.
+    `limited` are the keys at which a limit of ours stands, `exempt` key hashes and aliases that are
+    never limited.
     """
     current = {each.row.budget_id: each for each in standings}
     keys: dict[str, list[KeyOfBudget]] = {}
@@ -65,7 +73,10 @@ def wanted_limits(
             for budget_id, members in keys.items()
             if any((each.source_instance, each.raw_key_hash) == place for each in members)
         }
-        kept = [_kept(reason, reading, current, listed) for reason in want.reasons]
+        kept = [
+            _kept(reason, reading, current, listed, is_limited=place in limited)
+            for reason in want.reasons
+        ]
         names = {place[1], *(reason.get("key_alias") for reason in want.reasons)}
         if want.want != "open" and any(kept) and not names & set(exempt):
             asked[place] = [reason for reason in kept if reason is not None]
@@ -97,6 +108,8 @@ def _kept(
     reading: Reading,
     current: Mapping[str, Standing],
     listed: Collection[str],
+    *,
+    is_limited: bool,
 ) -> Mapping[str, Any] | None:
     """A reason that stays although the snapshot does not give it anew.
 
@@ -110,6 +123,10 @@ def _kept(
         return None if reading.checks_ok or expired else reason
     hold = _hold(standing, reading)
     row = standing.row
+    if row.measure == BURN_RATE and is_limited:
+        # Only a person releases it; whoever did has left no limit of ours in place.
+        is_anew = hold is None and row.budget_id in listed and _acts(standing, reading)
+        return None if is_anew else {**reason, "held_reason": hold}
     same = reason["budget_version"] == row.budget_version
     same = same and reason["period_start_at"] == iso(row.period_start_at)
     if not same:
@@ -248,6 +265,8 @@ def _cause(standing: Standing, limit: LimitReading) -> str:
     row = standing.row
     if standing.is_edited:
         return "budget"
+    if row.measure == BURN_RATE:
+        return limit.moved_by or "usage"
     threshold = _act_threshold(row)
     if limit.moved_use <= 0 or row.used is None or threshold is None:
         return "usage"

@@ -41,7 +41,8 @@ def with_edits(
 
     `known` are the alerts that were evaluated before, `versions` those they were last seen under.
     """
-    rows = {(budget_alert_id(row), row.period_start_at): row for row in reading.budgets}
+    limiting = (*reading.budgets, *reading.acting)
+    rows = {(budget_alert_id(row), row.period_start_at): row for row in limiting}
     found: list[Moved] = []
     for each in moved:
         row, after = rows.get(each.place), each.after
@@ -83,7 +84,7 @@ def standings_of(moved: Sequence[Moved], reading: Reading) -> list[Standing]:
     """Every budget of the snapshot in its current period."""
     after = {each.place: each.after for each in moved}
     standings: list[Standing] = []
-    for row in reading.budgets:
+    for row in (*reading.budgets, *reading.acting):
         stored = after[budget_alert_id(row), row.period_start_at]
         if not row.is_current or row.is_paused or stored.state.rolled:
             continue  # late usage never acts at a gateway

@@ -12,7 +12,7 @@ from typing import Any
 
 from orchestration.governance import bodies
 from orchestration.governance.alerts import Thresholds
-from orchestration.governance.budgets import BudgetReading
+from orchestration.governance.budgets import BURN_RATE, BudgetReading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +84,8 @@ def recipients_of(text: str | None) -> tuple[str, ...] | None:
 
 
 def budget_alert_id(row: BudgetReading) -> str:
-    """The id of a budget's alert."""
-    return f"budget:{row.budget_id}"
+    """The id of a budget's alert; of an alert that acts, its own."""
+    return row.budget_id if row.measure == BURN_RATE else f"budget:{row.budget_id}"
 
 
 def thresholds_in(context: Mapping[str, Any]) -> Thresholds:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from orchestration.ops.tables import desired_limit
+from orchestration.ops.tables import applied_limit, desired_limit
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,17 @@ def stored_wants(connection: Connection) -> dict[tuple[str, str], StoredWant]:
         )
         for row in rows
     }
+
+
+def limited_places(connection: Connection) -> frozenset[tuple[str, str]]:
+    """(gateway, key) of each at which a limit of ours stands, or may."""
+    rows = connection.execute(
+        select(applied_limit.c.gateway, applied_limit.c.key_ref).where(
+            applied_limit.c.verb != "release",
+            applied_limit.c.phase.in_(("intent", "applied", "verified")),
+        )
+    )
+    return frozenset((row.gateway, row.key_ref) for row in rows)
 
 
 def save_want(connection: Connection, new: StoredWant, *, is_new: bool, snapshot_id: int) -> None:

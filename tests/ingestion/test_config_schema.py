@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from ingestion.config_alerts import Alert
 from ingestion.config_budgets import Budget
 from ingestion.config_outward import Endpoint, Gateway
 from ingestion.config_schema import Identity
@@ -271,3 +272,13 @@ def test_a_source_is_one_of_the_known_systems_with_its_own_fields() -> None:
         {"entity_from": ["raw_tem"]},
     ):
         assert reason(source.validate_python, said | wrong)
+
+
+@pytest.mark.parametrize("said", [{"kind": "anomaly"}, {"thresholds": {"info": 8}}])
+def test_only_a_burn_rate_with_a_critical_threshold_acts(said: dict[str, Any]) -> None:
+    whole = {"id": "a", "entity": "acme", "kind": "burn_rate", "actions": ["block"]}
+    whole |= {"thresholds": {"warning": 8, "critical": 20}}
+    assert Alert.model_validate(whole).actions == ("block",)
+    assert reason(Alert.model_validate, whole | said) == (
+        "actions: only a burn_rate acts, at its critical threshold"
+    )

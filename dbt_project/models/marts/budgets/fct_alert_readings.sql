@@ -130,12 +130,18 @@ select
     read.facts_json,
     read.top_drivers_json,
     alerts.is_paused,
+    alerts.action,
+    {{ money('burn_rates.spent_usd') }} as spent_usd,
+    burn_rates.moved_by,
+    burn_rates.held_reason,
     -- Who is told: endpoints between bars, of an owner without one nobody; null for all that subscribed.
     case when alerts.recipients = 'owner' then concat('|', coalesce(owners.owner_channel, ''), '|') else alerts.recipients end
         as recipients
 from read
 inner join alerts
     on read.alert_id = alerts.alert_id
+left join {{ ref('int_alerts__burn_rates') }} as burn_rates
+    on read.alert_id = burn_rates.alert_id
 left join nodes
     on read.entity_key = nodes.entity_key
 left join paths

@@ -1,13 +1,12 @@
--- one row per budget that is hard or asks for limits and gateway key that counts, or could count, towards it: what enforcement may limit, and how
--- much of the key's use of the last 7 days is the budget's own; a key that its gateway only lists is its owner's, and so is a
--- team or user, written team:<id>; a customer:<id> whom LiteLLM's calls were for is the customer's that a rule says
+-- one row per budget that is hard or asks for limits, or burn rate that acts, and gateway key that counts, or could count, towards
+-- it: what enforcement may limit, and how much of the key's use of the last 7 days is the budget's own; a key that its gateway
+-- only lists is its owner's, and so is a team or user, written team:<id>; a customer:<id> is the customer's
 with quarter_hours as (
     select * from {{ ref('int_spend__quarter_hours') }}
 ),
 
 budgets as (
-    select * from {{ ref('stg_config__budgets') }}
-    where (mode = 'hard' or action is not null) and not is_paused
+    select * from {{ ref('int_budgets__limiting') }}
 ),
 
 expanded as (
@@ -18,40 +17,8 @@ current_pass as (
     select * from {{ ref('stg_run__current_pass') }}
 ),
 
-sources as (
-    select * from {{ ref('stg_config__sources') }}
-),
-
-customers_seen as (
-    select * from {{ ref('int_org__values_resolved') }}
-    where dimension = 'customer' and field = 'raw_customer'
-),
-
 listed_keys as (
-    select
-        source,
-        source_instance,
-        identity_kind,
-        entity_key,
-        cast(null as {{ dbt.type_string() }}) as customer_key,
-        identity_name as raw_key_alias,
-        case when identity_kind = 'key' then identifier else concat(identity_kind, ':', identifier) end as raw_key_hash
-    from {{ ref('dim_source_identities') }}
-    where identity_kind in ('key', 'team', 'user') and entity_key is not null
-    union all
-    -- No gateway lists its customers: those are known whom calls were for.
-    select
-        sources.system as source,
-        customers_seen.source_instance,
-        'customer' as identity_kind,
-        cast(null as {{ dbt.type_string() }}) as entity_key,
-        customers_seen.target_key as customer_key,
-        customers_seen.field_value as raw_key_alias,
-        concat('customer:', customers_seen.field_value) as raw_key_hash
-    from customers_seen
-    inner join sources
-        on customers_seen.source_instance = sources.source_instance
-    where sources.system = 'litellm'
+    select * from {{ ref('int_budgets__listed_keys') }}
 ),
 
 recent as (

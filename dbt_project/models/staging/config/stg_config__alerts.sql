@@ -18,6 +18,7 @@ renamed as (
         source.info_threshold,
         source.warning_threshold,
         source.critical_threshold,
+        source.action,
         source.on_no_data,
         source.is_paused,
         source.recipients

@@ -1,5 +1,6 @@
 -- one row per burn-rate alert: spend of its window as a multiple of what its entity usually spends in the same window of the
--- day, over the last two weeks; what is usual counts at least as the floor. Totals of whole days are no spend of the window
+-- day, over the last two weeks; what is usual counts at least as the floor. Totals of whole days are no spend of the window.
+-- Where the tokens are not critical as well, a price or a dearer model made it so
 with alerts as (
     select * from {{ ref('stg_config__alerts') }}
     where kind = 'burn_rate'
@@ -14,9 +15,7 @@ expanded as (
 ),
 
 facts as (
-    select
-        facts.*,
-        coalesce(facts.effective_cost_usd, 0) + coalesce(facts.estimated_cost_usd, 0) as cost_usd
+    select facts.*, coalesce(facts.effective_cost_usd, 0) + coalesce(facts.estimated_cost_usd, 0) as cost_usd
     from {{ ref('fct_usage') }} as facts
     inner join current_pass
         on facts.usage_on >= cast(current_pass.as_of - interval '1 day' as date)
@@ -25,9 +24,7 @@ facts as (
 ),
 
 quarter_hours as (
-    select
-        quarter_hours.*,
-        quarter_hours.effective_cost_usd + quarter_hours.estimated_cost_usd as cost_usd
+    select quarter_hours.*, quarter_hours.effective_cost_usd + quarter_hours.estimated_cost_usd as cost_usd
     from {{ ref('int_spend__quarter_hours') }} as quarter_hours
     inner join current_pass
         on quarter_hours.usage_on >= cast(current_pass.as_of - interval '15 days' as date)
@@ -42,7 +39,8 @@ in_window as (
         alerts.alert_id,
         recent.model_id,
         recent.raw_key_alias,
-        sum(recent.cost_usd) as cost_usd
+        sum(recent.cost_usd) as cost_usd,
+        sum(recent.total_tokens) as total_tokens
     from alerts
     cross join current_pass
     inner join expanded
@@ -53,16 +51,14 @@ in_window as (
         on expanded.entity_key = recent.node_key
         and expanded.tree = recent.tree
         and recent.occurred_at > current_pass.as_of - (interval '1 minute') * alerts.window_minutes
-    group by
-        alerts.alert_id,
-        recent.model_id,
-        recent.raw_key_alias
+    group by alerts.alert_id, recent.model_id, recent.raw_key_alias
 ),
 
 ranked as (
     select
         *,
         sum(cost_usd) over (partition by alert_id) as spent_usd,
+        sum(total_tokens) over (partition by alert_id) as spent_tokens,
         row_number() over (partition by alert_id order by cost_usd desc, model_id, raw_key_alias) as driver_rank
     from in_window
 ),
@@ -71,6 +67,7 @@ spent as (
     select
         alert_id,
         max(spent_usd) as spent_usd,
+        max(spent_tokens) as spent_tokens,
         concat(
             '[',
             {{ dbt.listagg(driver_json('model_id', 'raw_key_alias', 'cost_usd'), "','", 'order by driver_rank') }},
@@ -81,6 +78,16 @@ spent as (
     group by alert_id
 ),
 
+in_review as (
+    select in_window.alert_id, min(in_window.model_id) as model_id
+    from in_window
+    inner join {{ ref('fct_price_reviews') }} as price_reviews
+        on in_window.model_id = price_reviews.subject
+        and price_reviews.kind = 'rate'
+        and price_reviews.status = 'waiting'
+    group by in_window.alert_id
+),
+
 placed as (
     {{ in_both_trees('quarter_hours') }}
 ),
@@ -89,14 +96,16 @@ placed as (
 usual as (
     select
         alerts.alert_id,
+        {% for column, total in (('cost_usd', 'usual_usd'), ('total_tokens', 'usual_tokens')) -%}
         sum(
             case
                 when mod({{ milliseconds_between('placed.bucket_start_at', 'current_pass.as_of') }}, 86400000)
                     between 1 and alerts.window_minutes * 60000
-                    then placed.cost_usd
+                    then placed.{{ column }}
                 else 0
             end
-        ) as usual_usd,
+        ) as {{ total }},
+        {% endfor -%}
         greatest(
             least(cast(max(cast(current_pass.as_of as date)) as date) - cast(min(placed.bucket_start_at) as date), 14), 1
         ) as days_known
@@ -128,9 +137,14 @@ select
         '","days":', cast(coalesce(usual.days_known, 0) as {{ dbt.type_string() }}),
         ',"floor_usd":"', cast(alerts.floor_usd as {{ dbt.type_string() }}), '"}'
     ) as facts_json,
-    coalesce(spent.drivers_json, '[]') as top_drivers_json
+    coalesce(spent.drivers_json, '[]') as top_drivers_json,
+    coalesce(spent.spent_usd, 0) as spent_usd,
+    case when spent.spent_tokens * usual.days_known < alerts.critical_threshold * usual.usual_tokens then 'price' end as moved_by,
+    case when in_review.alert_id is not null then concat('price to be reviewed: ', in_review.model_id) end as held_reason
 from alerts
 left join spent
     on alerts.alert_id = spent.alert_id
 left join usual
     on alerts.alert_id = usual.alert_id
+left join in_review
+    on alerts.alert_id = in_review.alert_id
