@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from collector_service import OTEL_TOKEN, collector, drain, event
+from helicone_server import helicone_server, load_helicone, rows_of_page
 from langfuse_project import langfuse_project, load_langfuse
 from openrouter_account import Account, load_account, running
 from portkey_server import load_portkey, portkey_server
@@ -34,6 +35,8 @@ sources:
      management_key_env: B}
   - {id: portkey-main, system: portkey, evidence_layer: gateway, base_url_env: A, api_key_env: B,
      workspace_slug: ws-main}
+  # A proxy here, though its system is a tracer elsewhere.
+  - {id: helicone-main, system: helicone, evidence_layer: gateway, base_url_env: A, api_key_env: B}
   - {id: langfuse-main, system: langfuse, evidence_layer: observability, base_url_env: A,
      public_key_env: B, secret_key_env: C}
   - {id: bedrock-main, system: bedrock, evidence_layer: provider_log, bucket: acme-logs,
@@ -96,6 +99,11 @@ def load(home: Path) -> None:
     plain["metadata"] |= {"litellm_call_id": "call-behind-portkey"}
     with portkey_server(lines=[json.dumps(each) for each in (plain, winner)]) as plane:
         load_portkey(home, plane.url)
+
+    seen = rows_of_page("query_clickhouse_page1.json")[0]
+    seen["properties"] |= {"litellm_call_id": traced["metadata"]["litellm_call_id"]}
+    with helicone_server([seen]) as server:
+        load_helicone(home, server.url)
 
     logs = FIXTURES / "bedrock" / "s3"
     with BucketServer(port=0) as bucket:
@@ -164,9 +172,14 @@ def test_each_pair_of_payloads_is_joined_by_the_id_that_both_tell(
 ) -> None:
     sdk_span = "0af7651916cd43dd8448eb211c80319c:00f067aa0ba902b7"
     assert joined == {
-        # As recorded: LiteLLM's id in the trace's metadata and in the request's.
+        # As recorded: LiteLLM's id in a trace's metadata and in a request's. A property of Helicone's
+        # row, whose source is declared a gateway, says it too.
         "langfuse prj_demo_01:1f3c9d2ab4e5f607": (
-            "bedrock 123456789012:us-east-1:7d1f7c2e-0001-4b6e-9a51-aaaaaaaa0001",
+            "helicone 018f3c2a-0001-7000-8000-000000000001",
+            *("call id", "evidence order"),
+        ),
+        "bedrock 123456789012:us-east-1:7d1f7c2e-0001-4b6e-9a51-aaaaaaaa0001": (
+            "helicone 018f3c2a-0001-7000-8000-000000000001",
             *("call id", "evidence order"),
         ),
         # An older LiteLLM puts the id of the answer into the observation's own.
