@@ -27,8 +27,8 @@ from orchestration.governance.wallet_facts import (
 from orchestration.governance.wallets import EXACT, ledger
 from orchestration.ops import evaluator, wallet_keeper
 from orchestration.ops.closing import month_end
-from orchestration.ops.store import writing
-from orchestration.ops.wallet_keeper import Balance
+from orchestration.ops.store import reading, writing
+from orchestration.ops.wallet_keeper import Balance, PostingChanges
 
 _MOMENT = timedelta(microseconds=1)
 
@@ -44,31 +44,49 @@ class Kept:
     refused: tuple[str, ...] = ()  # entries that were edited or taken out after they were recorded
 
 
+@dataclass(frozen=True)
+class _Draft:
+    """All that a snapshot makes of the store as it stands; nothing of it is written yet."""
+
+    new_entries: list[Entry]
+    refused: tuple[str, ...]
+    checkpoint: tuple[str, str] | None  # a month that closed, and what it leaves as text
+    changes: PostingChanges
+    balances: tuple[Balance, ...]
+
+
 def keep_ledger(engine: Engine, marts: duckdb.DuckDBPyConnection, facts: WalletFacts) -> Kept:
-    """The ledger of a snapshot, committed whole; the same snapshot again changes nothing."""
-    with localcontext(EXACT), writing(engine) as connection:
-        newest, _ = wallet_keeper.newest_balances(connection)
-        if newest is not None and facts.snapshot_id < newest:
-            return Kept(facts.snapshot_id, is_ignored=True)
-        refused = wallet_keeper.record_entries(connection, facts.entries, recorded_at=facts.as_of)
-        opening, fresh = _postings(connection, marts, facts)
-        changed = wallet_keeper.save_postings(connection, fresh, since=period_of(opening.at))
-        balances = _balances([row.wallet_id for row in facts.wallets], opening, fresh)
-        wallet_keeper.save_balances(connection, balances, snapshot_id=facts.snapshot_id)
-        checkpoint("wallets.before_commit")
-    return Kept(facts.snapshot_id, False, changed, balances, tuple(refused))
+    """The ledger of a snapshot, committed whole; the same snapshot again changes nothing.
+
+    It is made while others write, and anew where one of them changed what it is made of.
+    """
+    with localcontext(EXACT):
+        while True:
+            with reading(engine) as connection:
+                state = wallet_keeper.state_of(connection)
+                newest, _ = wallet_keeper.newest_balances(connection)
+                if newest is not None and facts.snapshot_id < newest:
+                    return Kept(facts.snapshot_id, is_ignored=True)
+                draft = _draft(connection, marts, facts)
+            with writing(engine) as connection:
+                if wallet_keeper.state_of(connection) == state:
+                    _save(connection, draft, facts)
+                    checkpoint("wallets.before_commit")
+                    break
+    changed = draft.changes.count()
+    return Kept(facts.snapshot_id, False, changed, draft.balances, draft.refused)
 
 
-def _postings(
-    connection: Connection, marts: duckdb.DuckDBPyConnection, facts: WalletFacts
-) -> tuple[Opening, list[Posting]]:
+def _draft(connection: Connection, marts: duckdb.DuckDBPyConnection, facts: WalletFacts) -> _Draft:
     """What closed months leave, and the postings of open ones anew."""
     wallets = [row.wallet() for row in facts.wallets]
-    entries = wallet_keeper.recorded_entries(connection)
+    known = wallet_keeper.recorded_entries(connection)
+    new, refused = wallet_keeper.new_entries(known, facts.entries)
+    entries = [*known, *new]
     newest_closed = max(evaluator.closed_periods(connection), default=None)
-    opening = NOTHING_CLOSED
+    opening, leaves = NOTHING_CLOSED, None
     if newest_closed is not None:
-        opening = _opening(connection, entries, newest_closed)
+        opening, leaves = _opening(connection, known, newest_closed)
     uses = hourly_use(
         marts,
         since=opening.at,
@@ -79,22 +97,38 @@ def _postings(
         names = {wallet.wallet_id for wallet in wallets}
         opening = opening.declared(names)
         uses += corrections(opening, closed_use(marts, until=opening.at), wallet_ids=names)
-    return opening, ledger(wallets, entries, uses, opening=opening, as_of=facts.as_of)
+    fresh = ledger(wallets, entries, uses, opening=opening, as_of=facts.as_of)
+    return _Draft(
+        new_entries=new,
+        refused=refused,
+        checkpoint=leaves,
+        changes=wallet_keeper.changes_to(connection, fresh, since=period_of(opening.at)),
+        balances=_balances([row.wallet_id for row in facts.wallets], opening, fresh),
+    )
 
 
-def _opening(connection: Connection, entries: list[Entry], newest_closed: str) -> Opening:
-    """What closed months leave: kept once a month has closed, since it never changes again."""
+def _save(connection: Connection, draft: _Draft, facts: WalletFacts) -> None:
+    wallet_keeper.save_entries(connection, draft.new_entries, recorded_at=facts.as_of)
+    if draft.checkpoint is not None:
+        wallet_keeper.save_checkpoint(connection, *draft.checkpoint)
+    wallet_keeper.save_postings(connection, draft.changes)
+    wallet_keeper.save_balances(connection, draft.balances, snapshot_id=facts.snapshot_id)
+
+
+def _opening(
+    connection: Connection, entries: list[Entry], newest_closed: str
+) -> tuple[Opening, tuple[str, str] | None]:
+    """What closed months leave; to be kept once a month has closed: it never changes again."""
     period, text = wallet_keeper.newest_checkpoint(connection, until=newest_closed)
     earlier = NOTHING_CLOSED if text is None else from_text(text)
     if period == newest_closed:
-        return earlier
+        return earlier, None
     opens_at = month_end(newest_closed)
     frozen = wallet_keeper.closed_postings(
         connection, since=period_of(earlier.at), before=period_of(opens_at)
     )
     opening = opening_after(frozen, entries, at=opens_at, earlier=earlier)
-    wallet_keeper.save_checkpoint(connection, newest_closed, to_text(opening))
-    return opening
+    return opening, (newest_closed, to_text(opening))
 
 
 def _balances(

@@ -9,7 +9,13 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
 
 from orchestration.governance.wallet_book import Entry, Posting, period_of
-from orchestration.ops.tables import wallet_balance, wallet_checkpoint, wallet_entry, wallet_posting
+from orchestration.ops.tables import (
+    period_close,
+    wallet_balance,
+    wallet_checkpoint,
+    wallet_entry,
+    wallet_posting,
+)
 
 _POSTING_FIELDS = tuple(field.name for field in fields(Posting))
 
@@ -24,22 +30,55 @@ class Balance:
     debt: Decimal
 
 
-def record_entries(
-    connection: Connection, declared: Iterable[Entry], *, recorded_at: datetime
-) -> list[str]:
-    """Appends what is new; says which entries differ from what was recorded under their id."""
-    known = {entry.entry_id: entry for entry in recorded_entries(connection)}
+@dataclass(frozen=True)
+class PostingChanges:
+    """Rows of the book to add, to write anew, and to mark as removed."""
+
+    fresh: list[dict[str, Any]]
+    changed: list[dict[str, Any]]
+    gone: list[dict[str, Any]]
+
+    def count(self) -> int:
+        """How many rows."""
+        return len(self.fresh) + len(self.changed) + len(self.gone)
+
+
+def state_of(connection: Connection) -> tuple[Any, ...]:
+    """Tells whether anything changed that a ledger is made of or replaces."""
+    return (
+        newest_balances(connection)[0],
+        connection.scalar(select(func.max(period_close.c.period))),
+        connection.scalar(select(func.count()).select_from(wallet_entry)),
+        connection.scalar(select(func.max(wallet_posting.c.revision))),
+        connection.scalar(select(func.max(wallet_checkpoint.c.period))),
+    )
+
+
+def new_entries(
+    known: Iterable[Entry], declared: Iterable[Entry]
+) -> tuple[list[Entry], tuple[str, ...]]:
+    """Entries that are not recorded yet; which others differ from what was recorded."""
+    recorded = {entry.entry_id: entry for entry in known}
+    new: list[Entry] = []
     refused: list[str] = []
     seen = set()
     for entry in declared:
         seen.add(entry.entry_id)
-        if entry.entry_id not in known:
-            values = _values(entry) | {"recorded_at": recorded_at}
-            connection.execute(insert(wallet_entry).values(**values))
-        elif known[entry.entry_id] != entry:
+        if entry.entry_id not in recorded:
+            new.append(entry)
+        elif recorded[entry.entry_id] != entry:
             refused.append(f"{entry.entry_id} was recorded otherwise and counts as it was recorded")
-    gone = sorted(known.keys() - seen)
-    return refused + [f"{name} is no longer declared and still counts" for name in gone]
+    gone = sorted(recorded.keys() - seen)
+    return new, (*refused, *(f"{name} is no longer declared and still counts" for name in gone))
+
+
+def save_entries(
+    connection: Connection, entries: Iterable[Entry], *, recorded_at: datetime
+) -> None:
+    """Appends entries."""
+    rows = [_values(entry) | {"recorded_at": recorded_at} for entry in entries]
+    if rows:
+        connection.execute(insert(wallet_entry), rows)
 
 
 def recorded_entries(connection: Connection) -> list[Entry]:
@@ -108,8 +147,10 @@ def save_checkpoint(connection: Connection, period: str, text: str) -> None:
     connection.execute(insert(wallet_checkpoint).values(period=period, opening_json=text))
 
 
-def save_postings(connection: Connection, postings: Sequence[Posting], *, since: str) -> int:
-    """Makes the postings of the month `since` and later these; how many rows changed."""
+def changes_to(
+    connection: Connection, postings: Sequence[Posting], *, since: str
+) -> PostingChanges:
+    """What makes the postings of the month `since` and later these."""
     stored = {
         row["posting_id"]: row
         for row in connection.execute(
@@ -117,22 +158,28 @@ def save_postings(connection: Connection, postings: Sequence[Posting], *, since:
         ).mappings()
     }
     newest = connection.scalar(select(func.coalesce(func.max(wallet_posting.c.revision), 0)))
+    mark = {"revision": newest + 1}
     fresh, changed = [], []
     for posting in postings:
         row = stored.pop(posting.posting_id, None)
         if row is not None and not row["is_removed"] and _posting(row) == posting:
             continue
-        values = _posting_values(posting) | {"revision": newest + 1, "is_removed": False}
+        values = _posting_values(posting) | mark | {"is_removed": False}
         (fresh if row is None else changed).append(values)
-    gone = [name for name, row in stored.items() if not row["is_removed"]]
-    if fresh:
-        connection.execute(insert(wallet_posting), fresh)
-    _update_all(connection, changed)
-    _update_all(
-        connection,
-        [{"posting_id": name, "is_removed": True, "revision": newest + 1} for name in gone],
-    )
-    return len(fresh) + len(changed) + len(gone)
+    gone = [
+        {"posting_id": name, "is_removed": True} | mark
+        for name, row in stored.items()
+        if not row["is_removed"]
+    ]
+    return PostingChanges(fresh, changed, gone)
+
+
+def save_postings(connection: Connection, changes: PostingChanges) -> None:
+    """Makes these changes."""
+    if changes.fresh:
+        connection.execute(insert(wallet_posting), changes.fresh)
+    _update_all(connection, changes.changed)
+    _update_all(connection, changes.gone)
 
 
 def newest_balances(connection: Connection) -> tuple[int | None, dict[str, Balance]]:
