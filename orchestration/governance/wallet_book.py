@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 # The wallets that use may be drawn from, the nearest (its home) first.
@@ -87,7 +88,7 @@ class Use:
     cost: Decimal
     corrected_period: str | None = None  # the closed month that it corrects
 
-    @property
+    @cached_property
     def line_id(self) -> str:
         """The line that it makes."""
         parts = [f"{self.start_at:%Y-%m-%dT%H:%M}", ">".join(self.chain), self.member_key]
