@@ -1,4 +1,5 @@
-"""The append-only part of the ops store as raw tables, so that dashboards and BI can read it.
+"""The ops store as raw tables, so that dashboards and BI can read it: what was appended to it,
+and what ought to stand at gateways now.
 
 Read-only and one way: what governance decides on never reads these models (DESIGN, data flow).
 """
@@ -12,6 +13,7 @@ from dlt.extract import DltResource
 from sqlalchemy import Engine, Table, select
 
 from ingestion.contracts import INTEGER, MONEY, TEXT, UTC_TIME
+from orchestration.ops.mirrored_limits import approvals_now, wants_now
 from orchestration.ops.store import reading
 from orchestration.ops.tables import enforcement_action, transition, wallet_posting
 
@@ -81,7 +83,7 @@ _POSTINGS = pa.schema(
 
 @dlt.source(name="ops", max_table_nesting=0)
 def ops_source(open_engine: Callable[[], Engine]) -> list[DltResource]:
-    """Transitions, enforcement actions and wallet postings that were not mirrored yet."""
+    """Transitions, actions and postings that were not mirrored yet; wants and approvals whole."""
 
     @dlt.resource(name="transitions", write_disposition="append")
     def transitions() -> Iterator[pa.Table]:
@@ -98,7 +100,17 @@ def ops_source(open_engine: Callable[[], Engine]) -> list[DltResource]:
         """Grants, draws, expiries and debts, each time they change; key posting_id, revision."""
         yield _new_rows(open_engine(), wallet_posting, _POSTINGS, cursor="revision")
 
-    return [transitions, enforcement_actions, wallet_postings]
+    @dlt.resource(name="wanted_limits", write_disposition="replace")
+    def wanted_limits() -> Iterator[pa.Table]:
+        """What ought to stand at gateways now; key gateway, key_ref, budget_id; read whole."""
+        yield wants_now(open_engine())
+
+    @dlt.resource(name="limit_approvals", write_disposition="replace")
+    def limit_approvals() -> Iterator[pa.Table]:
+        """What people said yes to, as they did last; key id; read whole."""
+        yield approvals_now(open_engine())
+
+    return [transitions, enforcement_actions, wallet_postings, wanted_limits, limit_approvals]
 
 
 def _new_rows(engine: Engine, table: Table, schema: pa.Schema, *, cursor: str) -> pa.Table:
