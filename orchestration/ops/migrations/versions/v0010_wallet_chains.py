@@ -59,8 +59,13 @@ def _fill_chains() -> None:
     lines = connection.execute(
         sa.text("select distinct line_id from wallet_posting where home_wallet_id is not null")
     )
-    change = sa.text("update wallet_posting set chain = :chain where line_id = :line_id")
-    for (line_id,) in lines.all():
-        parts = line_id.split("|")
-        chain = parts[3] if parts[0] == "correction" else parts[2]
-        connection.execute(change, {"chain": chain, "line_id": line_id})
+    chains = [
+        {"line_id": line_id, "chain": parts[3] if parts[0] == "correction" else parts[2]}
+        for line_id, parts in ((line_id, line_id.split("|")) for (line_id,) in lines.all())
+    ]
+    # A ledger holds tens of thousands of lines: each is found by an index, not by a scan.
+    op.create_index("wallet_posting_line_before", "wallet_posting", ["line_id"])
+    if chains:
+        change = sa.text("update wallet_posting set chain = :chain where line_id = :line_id")
+        connection.execute(change, chains)
+    op.drop_index("wallet_posting_line_before", "wallet_posting")
