@@ -154,6 +154,26 @@ def spelled(address: str) -> st.SearchStrategy[str]:
     )
 
 
+def written(address: ipaddress.IPv6Address) -> st.SearchStrategy[str]:
+    """An IPv6 address in any of its spellings, with a zone or an IPv4 tail among them."""
+    head, tail = address.exploded.rsplit(":", 2)[0], ipaddress.IPv4Address(int(address) % 2**32)
+    forms = [str(address), address.exploded, str(address).upper(), f"{head}:{tail}"]
+    return st.sampled_from([*(f"[{form}]" for form in forms), f"[{address}%251]"])
+
+
+# Inner, mapped, translated and special addresses beside any others.
+V6 = st.one_of(
+    st.ip_addresses(v=6),
+    st.ip_addresses(v=4).map(lambda ip: ipaddress.IPv6Address(f"::ffff:{ip}")),
+    st.ip_addresses(v=4).map(lambda ip: ipaddress.IPv6Address(f"64:ff9b::{ip}")),
+    st.ip_addresses(v=4).map(lambda ip: ipaddress.IPv6Address((0x2002 << 112) + (int(ip) << 80))),
+    st.ip_addresses(network="2000::/3"),
+    st.sampled_from(
+        ["::1", "::", "fd00:ec2::254", "fe80::1", "fec0::1", "2001::1", "2001:db8::1"]
+    ).map(ipaddress.IPv6Address),
+)
+
+
 def numbers(host: str, port: int) -> list[str]:
     """What the system's resolver makes of a number; names are not asked for."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
@@ -161,7 +181,7 @@ def numbers(host: str, port: int) -> list[str]:
 
 
 @settings(derandomize=True, deadline=None, max_examples=200)
-@given(V4.flatmap(spelled) | st.ip_addresses(v=6).map(lambda ip: f"[{ip}]"))
+@given(V4.flatmap(spelled) | V6.flatmap(written))
 @example("[::ffff:169.254.169.254]")
 @example("0x7f.1")
 @example("[fec0::1]")
@@ -176,13 +196,59 @@ def test_what_may_be_dialled_is_public_in_any_spelling(host: str) -> None:
     assert str(dialled) == target.address
 
 
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(
+    answers=st.lists(V4 | V6.map(str), min_size=1, max_size=3),
+    networks=st.sampled_from([(), HOUSE, EVERYTHING]),
+    leave=st.booleans(),
+)
+@example(["10.20.1.1", "8.8.8.8"], HOUSE, False)
+@example(["127.0.0.1"], (), True)
+def test_whatever_a_name_leads_to_only_public_or_named_networks_are_dialled(
+    answers: list[str], networks: tuple, leave: bool
+) -> None:
+    try:
+        target = target_of("https://hooks.test/", *answers, networks=networks, allow_insecure=leave)
+    except AddressRefused:
+        return
+    assert target.address == answers[0]
+    for each in map(ipaddress.ip_address, answers):
+        is_named = any(each in network for network in networks)
+        assert each.is_global or is_named or (leave and each.is_loopback)
+        # These no leave reaches: link-local and metadata, multicast, "this", what wraps another.
+        assert not (each.is_link_local or each.is_multicast or each.is_unspecified)
+        assert getattr(each, "ipv4_mapped", None) is None
+        assert str(each) not in ("169.254.169.254", "fd00:ec2::254", "100.100.100.200")
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(
+    start=st.sampled_from(
+        ["https://", "https:", "HTTPS://", "https:///", "https:\\\\", " https://"]
+    ),
+    user=st.sampled_from(["", "8.8.8.8@", "8.8.8.8:443@", "8.8.8.8#@", "8.8.8.8\\@"]),
+    host=st.just("127.0.0.1").flatmap(spelled) | st.sampled_from(["[::1]", "0", "127.1"]),
+    end=st.sampled_from(
+        ["", "/", ":443", ":8443/x", "?@8.8.8.8", "#@8.8.8.8", "\\@8.8.8.8", "%00"]
+    ),
+)
+def test_no_way_of_writing_a_url_leads_to_this_machine(
+    start: str, user: str, host: str, end: str
+) -> None:
+    try:
+        target = checked_target(f"{start}{user}{host}{end}", allow_insecure=False, resolve=numbers)
+    except AddressRefused:
+        return
+    assert ipaddress.ip_address(target.address).is_global
+
+
 @pytest.fixture(scope="module")
 def inner() -> object:
     with receiver_server() as receiver:
         yield receiver
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(derandomize=True, deadline=None, max_examples=200)
 @given(host=st.just("127.0.0.1").flatmap(spelled), leave=st.booleans())
 def test_a_receiver_of_this_machine_is_hit_only_with_leave(
     inner: FakeReceiver, host: str, leave: bool
