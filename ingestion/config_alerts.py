@@ -11,12 +11,15 @@ from pydantic import model_validator
 from ingestion.config_budgets import LEVELS, Length, OnNoData, Recipients, length_of
 from ingestion.config_types import Declared, Id, Money
 
-OF_ENTITIES = ("burn_rate", "anomaly", "price_change")
+# The tree that a kind is of, where it is not both.
+TREES = {"price_change": "owner", "negative_margin": "customer"}
+OF_ENTITIES = ("burn_rate", "anomaly", *TREES)
 Kind = Literal[
     "burn_rate",
     "anomaly",
     "forecast",
     "price_change",
+    "negative_margin",
     "freshness",
     "unpriced_share",
     "unattributed_share",
@@ -54,8 +57,9 @@ class Alert(Declared):
             raise ValueError("say either entity or each")
         if self.kind not in OF_ENTITIES and (self.entity or self.each):
             raise ValueError(f"{self.kind} is of the whole: leave out entity and each")
-        if self.kind == "price_change" and self.each == "customer":
-            raise ValueError("price_change is of owners: what they pay changes")
+        tree = TREES.get(self.kind)
+        if self.each and tree and (self.each == "customer") != (tree == "customer"):
+            raise ValueError(f"{self.kind} is of the {tree} tree")
         if length_of(self.window).total_seconds() > 24 * 3600:
             raise ValueError("window is at most 24h")
         if self.floor_usd <= 0:

@@ -5,9 +5,8 @@ Belongs here: checks over the whole configuration that are not about the shape o
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeGuard
 
-from ingestion.config_alerts import Alert
+from ingestion.config_alerts import TREES, Alert
 from ingestion.config_budgets import Budget
 from ingestion.config_org import Feature
 from ingestion.config_outward import Endpoint, Gateway
@@ -153,8 +152,10 @@ def expansion_problems(
         one = placed.value
         if one.entity is not None and one.entity not in nodes:
             yield placed.problem(f"no entity is called {one.entity}", "entity")
-        elif one.entity is not None and _is_of_owners(one) and nodes[one.entity].tree != "owner":
-            yield placed.problem(f"{one.kind} is of owners: {one.entity} is a customer", "entity")
+        elif one.entity is not None and isinstance(one, Alert):
+            tree = TREES.get(one.kind, nodes[one.entity].tree)
+            if nodes[one.entity].tree != tree:
+                yield placed.problem(f"{one.kind} is of the {tree} tree", "entity")
         for node in expanded_to(one, nodes):
             name = f"{one.id}-{node.id}"
             if name in names:
@@ -163,10 +164,6 @@ def expansion_problems(
                 )
             if len(name) > 63:
                 yield placed.problem(f"its own of {node.id} would have an id longer than 63", "id")
-
-
-def _is_of_owners(one: Budget | Alert) -> TypeGuard[Alert]:
-    return isinstance(one, Alert) and one.kind == "price_change"
 
 
 def recipient_problems(

@@ -26,10 +26,10 @@ from orchestration.governance.budgets import read_budgets
 from orchestration.governance.closes import announce_closes
 from orchestration.governance.endpoints import EndpointConfig, sync_endpoints
 from orchestration.governance.evaluate import evaluate
-from orchestration.governance.losses import announce_losses, read_losses
+from orchestration.governance.losses import announce_losses, read_losses, unwatched_losses
 from orchestration.governance.price_changes import announce_price_changes, read_price_changes
 from orchestration.governance.readings import read_alerts
-from orchestration.governance.sources import announce_sources, read_sources, unwatched
+from orchestration.governance.sources import announce_sources, read_sources, unwatched_sources
 from orchestration.governance.wallet_alerts import wallet_alerts
 from orchestration.governance.wallet_facts import read_wallets
 from orchestration.governance.wallet_keeping import keep_ledger
@@ -99,9 +99,11 @@ def outbound_assets(
             others={**wallet_alerts(engine, wallets), **alerts},
             exempt=config.exempt_keys if config is not None else (),
         )
-        messages = announce_losses(engine, losses, as_of=reading.as_of)
+        messages = announce_losses(engine, unwatched_losses(losses, alerts), as_of=reading.as_of)
         messages += announce_price_changes(engine, price_changes, as_of=reading.as_of)
-        messages += announce_sources(engine, unwatched(sources, alerts), as_of=reading.as_of)
+        messages += announce_sources(
+            engine, unwatched_sources(sources, alerts), as_of=reading.as_of
+        )
         messages += announce_closes(engine, as_of=reading.as_of)
         return dg.MaterializeResult(
             metadata={

@@ -1,6 +1,9 @@
-"""Customers served at a loss, told once a month and customer: `margin.threshold_reached`."""
+"""Customers served at a loss, told once a month and customer: `margin.threshold_reached`.
 
-from collections.abc import Sequence
+Where a negative-margin alert of `alerts.yaml` watches a customer, that alert tells it.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -11,6 +14,7 @@ from sqlalchemy import Engine
 from orchestration.governance.bodies import iso, money, single_body
 from orchestration.governance.endpoints import hearing_endpoints, subscribed
 from orchestration.governance.lineage import lineage_of
+from orchestration.governance.subjects import Subject
 from orchestration.ops.outbox import enqueue
 from orchestration.ops.store import writing
 
@@ -48,6 +52,12 @@ def read_losses(con: duckdb.DuckDBPyConnection) -> list[Loss]:
     """The losses of recent months that the published marts show."""
     names = tuple(Loss.__annotations__)
     return [Loss(**dict(zip(names, row, strict=True))) for row in con.execute(_LOSSES).fetchall()]
+
+
+def unwatched_losses(losses: Sequence[Loss], alerts: Mapping[str, Sequence[Subject]]) -> list[Loss]:
+    """The losses of customers that no alert watches."""
+    watched = {each.context["entity"]["key"] for each in alerts["margin"]}
+    return [each for each in losses if each.customer_key not in watched]
 
 
 def announce_losses(engine: Engine, losses: Sequence[Loss], *, as_of: datetime) -> int:

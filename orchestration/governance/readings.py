@@ -13,12 +13,17 @@ from orchestration.governance.bodies import iso, money
 from orchestration.governance.lineage import lineage_of
 from orchestration.governance.subjects import Subject, recipients_of
 
-KINDS = ("burn_rate", "anomaly", "forecast", "price_change", "freshness", "trust")
-_OF_TRUST = ("unpriced_share", "unattributed_share")
+KINDS = ("burn_rate", "anomaly", "forecast", "price_change", "margin", "freshness", "trust")
+_FAMILIES = {
+    "unpriced_share": "trust",
+    "unattributed_share": "trust",
+    "negative_margin": "margin",
+}
 _UNITS = {
     "burn_rate": "times_usual",
     "anomaly": "deviations",
     "price_change": "usd",
+    "margin": "usd",
     "freshness": "times_allowed",
 }
 
@@ -30,7 +35,7 @@ def read_alerts(con: duckdb.DuckDBPyConnection) -> dict[str, Sequence[Subject]]:
     found: dict[str, list[Subject]] = {kind: [] for kind in KINDS}
     for values in cursor.fetchall():
         row = dict(zip(names, values, strict=True))
-        kind = "trust" if row["kind"] in _OF_TRUST else row["kind"]
+        kind = _FAMILIES.get(row["kind"], row["kind"])
         found[kind].append(_subject(kind, row))
     return dict(found)
 

@@ -47,7 +47,7 @@ def read_sources(con: duckdb.DuckDBPyConnection) -> list[SourceReading]:
     return [SourceReading(**row) for row in found]
 
 
-def unwatched(
+def unwatched_sources(
     sources: Sequence[SourceReading], alerts: Mapping[str, Sequence[Subject]]
 ) -> list[SourceReading]:
     """The sources that no freshness alert tells of."""

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from orchestration.governance.endpoints import sync_endpoints
 from orchestration.governance.evaluate import evaluate
 from orchestration.governance.readings import KINDS, read_alerts
-from orchestration.governance.sources import SourceReading, unwatched
+from orchestration.governance.sources import SourceReading, unwatched_sources
 from orchestration.ops.tables import outbox, transition
 
 ROW = """
@@ -56,7 +56,7 @@ def seen(
         others = read_alerts(marts)
     assert set(others) == set(KINDS)
     is_watched = any(kind == "freshness" for _, kind, _, _ in alerts)
-    assert [each.source_instance for each in unwatched(SOURCES, others)] == (
+    assert [each.source_instance for each in unwatched_sources(SOURCES, others)] == (
         ["bills"] if is_watched else ["litellm-main", "bills"]
     )
     now = reading(snapshot, budget("1"), as_of=AS_OF)
@@ -113,6 +113,16 @@ def test_too_little_to_tell_is_no_reading_and_an_alert_that_is_gone_ends(store: 
     seen(store, 4)
     assert told(store) == [("trust.threshold_recovered", "trust:share", "ok")]
     assert {row["unit"] for row in rows(store, transition)} == {"share"}
+
+
+def test_a_loss_is_reached_and_recovered_and_told_by_its_alert_alone(store: Engine) -> None:
+    month = ("2026-11-01", "2026-12-01")
+    for snapshot, value in enumerate(("0", "12.5", "-1"), start=1):
+        seen(store, snapshot, ("loss", "negative_margin", value, month))
+    assert told(store) == [
+        ("margin.threshold_reached", "margin:loss", "warning"),
+        ("margin.threshold_recovered", "margin:loss", "ok"),
+    ]
 
 
 def test_no_data_may_stand_for_nothing_or_be_told_once(store: Engine) -> None:

@@ -9,7 +9,8 @@ import duckdb
 from ops_stores import endpoint, opened_store, rows
 
 from orchestration.governance.endpoints import sync_endpoints
-from orchestration.governance.losses import announce_losses, read_losses
+from orchestration.governance.losses import announce_losses, read_losses, unwatched_losses
+from orchestration.governance.readings import read_alerts
 from orchestration.ops.tables import outbox
 
 AS_OF = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -48,6 +49,27 @@ def test_a_loss_is_one_message_a_month_and_customer(tmp_path: Path) -> None:
         "cost": "112.5",
         "margin": "-12.5",
     }
+
+
+def test_a_customer_that_an_alert_watches_is_told_by_it_alone() -> None:
+    with duckdb.connect() as marts:
+        marts.execute(MARTS)
+        losses = read_losses(marts)
+        marts.execute(
+            """
+            create schema budgets;
+            create table budgets.fct_alert_readings as select 'loss' as alert_id,
+                'v1' as alert_version, 'negative_margin' as kind, 'globex' as entity_key,
+                'Globex' as entity_name, 'Customers / globex' as entity_path, 'customer' as tree,
+                timestamp '2026-11-01' as period_start_at,
+                timestamp '2026-12-01' as period_end_at, 12.5::decimal(38, 6) as value,
+                null::decimal(38, 6) as info_threshold, null::decimal(38, 6) as warning_threshold,
+                1::decimal(38, 6) as critical_threshold, '{}' as facts_json,
+                '[]' as top_drivers_json, 'hold' as on_no_data, false as is_paused,
+                null::varchar as recipients
+            """
+        )
+        assert unwatched_losses(losses, read_alerts(marts)) == []
 
 
 def test_only_months_that_reach_into_the_last_62_days_are_told() -> None:

@@ -63,6 +63,11 @@ read as (
         timestamp '1970-01-01 00:00:00', timestamp '9999-12-31 00:00:00'
     from {{ ref('int_alerts__price_changes') }}
     union all
+    select alert_id, alert_id, entity_key, value, facts_json, '[]',
+        date_trunc('month', current_pass.as_of), date_trunc('month', current_pass.as_of) + interval '1 month'
+    from {{ ref('int_alerts__losses') }}
+    cross join current_pass
+    union all
     select freshness.alert_id, concat(freshness.alert_id, ':', freshness.source_instance), owner_root.entity_key,
         freshness.value, freshness.facts_json, '[]', timestamp '1970-01-01 00:00:00', timestamp '9999-12-31 00:00:00'
     from {{ ref('int_alerts__freshness') }} as freshness
