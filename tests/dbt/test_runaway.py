@@ -26,7 +26,7 @@ TABLES = {
     "warehouse.staging.stg_config__alerts": "alert_id varchar, alert_version varchar, kind varchar,"
     f" entity_key varchar, window_minutes bigint, floor_usd {MONEY}, info_threshold {MONEY},"
     f" warning_threshold {MONEY}, critical_threshold {MONEY}, on_no_data varchar,"
-    " is_paused boolean, recipients varchar",
+    " is_paused boolean, action varchar, recipients varchar",
     "warehouse.intermediate.int_org__expanded": "entity_key varchar, ancestor_key varchar,"
     " tree varchar, depth bigint, valid_from_at timestamp, valid_to_at timestamp",
     "warehouse.intermediate.int_org__nodes": "entity_key varchar, entity_name varchar,"
@@ -34,19 +34,19 @@ TABLES = {
     "warehouse.intermediate.int_org__paths": "entity_key varchar, entity_path varchar",
     "warehouse.intermediate.int_spend__quarter_hours": "entity_key varchar, customer_key varchar,"
     " bucket_start_at timestamp, usage_on date,"
-    f" effective_cost_usd {MONEY}, estimated_cost_usd {MONEY}",
+    f" effective_cost_usd {MONEY}, estimated_cost_usd {MONEY}, total_tokens bigint",
     "marts.core.fct_usage": "entity_key varchar, customer_key varchar, usage_on date,"
     " source varchar, occurred_at timestamp, fidelity varchar, model_id varchar,"
     " raw_key_alias varchar,"
-    f" effective_cost_usd {MONEY}, estimated_cost_usd {MONEY}",
+    f" effective_cost_usd {MONEY}, estimated_cost_usd {MONEY}, total_tokens bigint",
     "marts.core.dim_entity_owners": "entity_key varchar, is_current boolean, owner_channel varchar",
-    "marts.budgets.fct_budget_status": "budget_id varchar, entity_key varchar, is_current boolean,"
-    f" is_paused boolean, period varchar, unit varchar, amount {MONEY}, used {MONEY},"
-    " as_of timestamp, period_start_at timestamp, period_end_at timestamp,"
-    " first_usage_at timestamp, top_drivers_json varchar",
+    "marts.trust.fct_price_reviews": "subject varchar, kind varchar, status varchar",
     "marts.trust.fct_coverage_daily": "usage_on date, total_tokens bigint, unpriced_tokens bigint,"
     " unattributed_owner_tokens bigint",
     "warehouse.intermediate.int_alerts__anomalies": f"{_READING}, top_drivers_json varchar",
+    "warehouse.intermediate.int_alerts__forecasts": f"{_READING}, top_drivers_json varchar,"
+    " budget_id varchar, period_start_at timestamp, period_end_at timestamp",
+    "warehouse.intermediate.int_alerts__losses": _READING,
     "warehouse.intermediate.int_alerts__price_changes": f"{_READING}, top_drivers_json varchar",
     "warehouse.intermediate.int_alerts__freshness": f"{_READING}, source_instance varchar",
 }
@@ -57,12 +57,13 @@ def con(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The agent's two weeks of 1.20 USD an hour at noon, and an alert at ten times that."""
     with duckdb.connect() as connection:
         connection.execute("attach ':memory:' as warehouse; attach ':memory:' as marts")
+        connection.execute("create schema marts.budgets")
         for name, columns in TABLES.items():
             connection.execute(f"create schema if not exists {name.rpartition('.')[0]}")
             connection.execute(f"create table {name} ({columns})")
         put(connection, "staging.stg_run__current_pass", NOW)
         alert = ("runaway-agent-coder", "v1", "burn_rate", "agent-coder", 60, 1, None, 5, 10)
-        put(connection, "staging.stg_config__alerts", *alert, "hold", False, None)
+        put(connection, "staging.stg_config__alerts", *alert, "hold", False, None, None)
         for node, above in (("agent-coder", "agent-coder"), ("agent-coder", "acme")):
             row = (node, above, "owner", int(node != above), BEGINNING, END)
             put(connection, "intermediate.int_org__expanded", *row)
@@ -71,7 +72,7 @@ def con(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         for day in range(1, 15):
             for quarter in range(1, 5):
                 at = NOW - timedelta(days=day, minutes=15 * quarter)
-                row = ("agent-coder", "internal", at, at.date(), Decimal("0.3"), 0)
+                row = ("agent-coder", "internal", at, at.date(), Decimal("0.3"), 0, 100)
                 put(connection, "intermediate.int_spend__quarter_hours", *row)
         yield connection
 
@@ -84,8 +85,8 @@ def put(con: duckdb.DuckDBPyConnection, table: str, *row: object) -> None:
 def pushed(con: duckdb.DuckDBPyConnection, minutes_ago: int, model: str, usd: str) -> None:
     at = NOW - timedelta(minutes=minutes_ago)
     row = ("agent-coder", "internal", at.date(), "collector", at, "per_request", model)
-    marks = ", ".join("?" for _ in range(10))
-    values = (*row, "...c0de", Decimal(usd), 0)
+    marks = ", ".join("?" for _ in range(11))
+    values = (*row, "...c0de", Decimal(usd), 0, 100)
     con.execute(f"insert into marts.core.fct_usage values ({marks})", values)
 
 

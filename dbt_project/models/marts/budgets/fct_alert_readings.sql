@@ -24,11 +24,6 @@ expanded as (
     select * from {{ ref('int_org__expanded') }}
 ),
 
-budgets as (
-    select * from {{ ref('fct_budget_status') }}
-    where is_current and not is_paused and period in ('week', 'month', 'quarter', 'year') and amount > 0
-),
-
 coverage as (
     select
         sum(total_tokens) as total_tokens,
@@ -73,30 +68,9 @@ read as (
     from {{ ref('int_alerts__freshness') }} as freshness
     cross join owner_root
     union all
-    select
-        alerts.alert_id,
-        concat(alerts.alert_id, ':', budgets.budget_id),
-        budgets.entity_key,
-        -- At the pace of the period so far; not before three days of it are known.
-        case
-            when budgets.as_of >= greatest(budgets.period_start_at, budgets.first_usage_at) + interval '3 days'
-                then
-                    {{ ratio(
-                        'budgets.used * ' ~ milliseconds_between('budgets.period_start_at', 'budgets.period_end_at'),
-                        'budgets.amount * ' ~ milliseconds_between('budgets.period_start_at', 'budgets.as_of')
-                    ) }}
-        end,
-        concat(
-            '{"budget":"', budgets.budget_id, '","unit":"', budgets.unit,
-            '","used":"', cast(budgets.used as {{ dbt.type_string() }}),
-            '","amount":"', cast(budgets.amount as {{ dbt.type_string() }}), '"}'
-        ),
-        budgets.top_drivers_json,
-        budgets.period_start_at,
-        budgets.period_end_at
-    from alerts
-    cross join budgets
-    where alerts.kind = 'forecast'
+    select alert_id, concat(alert_id, ':', budget_id), entity_key, value, facts_json, top_drivers_json,
+        period_start_at, period_end_at
+    from {{ ref('int_alerts__forecasts') }}
     union all
     select
         alerts.alert_id,
