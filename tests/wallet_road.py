@@ -48,6 +48,7 @@ MODELS = (
     "dim_wallets",
     "dim_wallet_features",
     "dim_wallet_entries",
+    "int_wallets__chains",
     "fct_wallet_usage",
     "fct_wallet_drivers",
     "published_snapshot",
