@@ -39,7 +39,7 @@ test-crash: $(VENV)/.base $(VENV)/.sandbox $(VENV)/.test  ## every kill point, n
 	@$(BIN)/python -m pytest -n 2 -m "crash" --crash-points all
 
 bench: $(VENV)/.base $(VENV)/.sandbox $(VENV)/.test  ## benchmarks against references; a table and bench/latest.json
-	@$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS))
+	@$(BIN)/python -m bench $(if $(ROWS),--rows $(ROWS)) $(if $(ONLY),--only $(ONLY))
 
 clean:  ## remove the virtual environment, caches and the demo's data
 	rm -rf $(VENV) data build *.egg-info .pytest_cache .ruff_cache

@@ -20,6 +20,7 @@ from bench import (
     b03_object_logs,
     b04_paged_http,
     b08_collector,
+    b09_breach_to_block,
     b10_definitions,
     b11_webhooks,
 )
@@ -27,6 +28,7 @@ from bench.measure import Figure, machine, versions
 from bench.warehouse import make_warehouse
 
 ROWS = 10_000_000
+ALL = ("B1", "B2", "B3", "B4", "B8", "B9", "B10", "B11")
 LATEST = Path(__file__).parent / "latest.json"
 
 
@@ -35,77 +37,85 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS, help="events of B1 (%(default)s)")
     parser.add_argument("--rounds", type=int, default=0, help="of each; 0: as many as it needs")
-    parser.add_argument("--out", type=Path, default=LATEST, help="the JSON file (%(default)s)")
+    parser.add_argument("--only", nargs="+", default=ALL, choices=ALL, help="benchmarks, by id")
+    parser.add_argument("--out", type=Path, help=f"the JSON file; of all benchmarks: {LATEST}")
     given = parser.parse_args(arguments)
+    out = given.out or (LATEST if given.only is ALL else None)
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)
     started, taken_on = time.perf_counter(), machine()
     home = Path(tempfile.mkdtemp(prefix="meterhouse-bench-"))
     try:
-        figures = _measured(home, rows=given.rows, rounds=given.rounds, console=console)
+        figures = _measured(
+            home, rows=given.rows, rounds=given.rounds, only=given.only, console=console
+        )
     finally:
         shutil.rmtree(home)
     seconds = time.perf_counter() - started
     console.print(_table(figures))
     for figure in figures:
         console.print(f"{figure.id}: {figure.note}", style="dim")
-    given.out.write_text(
-        _json(figures, rows=given.rows, seconds=seconds, taken_on=taken_on), encoding="utf-8"
-    )
-    console.print(f"{seconds:.0f} s; written to {given.out}")
+    if out:
+        out.write_text(
+            _json(figures, rows=given.rows, seconds=seconds, taken_on=taken_on), encoding="utf-8"
+        )
+    console.print(f"{seconds:.0f} s; {f'written to {out}' if out else 'not written'}")
 
 
-def _measured(home: Path, *, rows: int, rounds: int, console: Console) -> list[Figure]:
-    console.print(f"Preparing {rows:,} events, three price snapshots and the price models ...")
-    prices = home / "prices"
-    prices.mkdir()
-    make_warehouse(prices, rows=rows)
-    console.print("B1 pricing ...")
-    priced = b01_pricing.measure(prices, rows=rows, rounds=rounds or b01_pricing.ROUNDS)
-    console.print("B2 the peer ...")
-    peer = b02_peer.measure(prices, priced=priced)
-    console.print("B3 log records from object storage ...")
-    logs = b03_object_logs.measure(
-        home / "logs",
-        rows=min(rows, b03_object_logs.ROWS),
-        rounds=rounds or b03_object_logs.ROUNDS,
-    )
-    console.print("B4 pages over HTTP ...")
-    pages = b04_paged_http.measure(
-        home / "pages",
-        rows=min(rows, b04_paged_http.ROWS),
-        rounds=rounds or b04_paged_http.ROUNDS,
-    )
-    console.print("B8 the collector ...")
-    pushed = home / "pushed"
-    pushed.mkdir()
-    collected = b08_collector.measure(
-        pushed,
-        rounds=rounds or b08_collector.ROUNDS,
-        batches=min(b08_collector.BATCHES, max(10, rows // 10_000)),
-    )
-    console.print("B10 loading the definitions ...")
-    definitions = home / "definitions"
-    definitions.mkdir()
-    defined = b10_definitions.measure(definitions, rounds=rounds or b10_definitions.ROUNDS)
-    console.print("B11 webhooks ...")
-    hooks = home / "hooks"
-    hooks.mkdir()
-    told = b11_webhooks.measure(
-        hooks,
-        rounds=rounds or b11_webhooks.ROUNDS,
-        messages=min(b11_webhooks.MESSAGES, max(200, rows // 100)),
-    )
-    return [
-        priced,
-        peer,
-        logs,
-        *pages,
-        collected,
-        defined,
-        told,
-    ]
+def _measured(
+    home: Path, *, rows: int, rounds: int, only: Sequence[str], console: Console
+) -> list[Figure]:
+    def room(name: str) -> Path:
+        folder = home / name
+        folder.mkdir()
+        return folder
+
+    figures: list[Figure] = []
+    if {"B1", "B2"} & {*only}:
+        console.print(f"Preparing {rows:,} events, three price snapshots and the price models ...")
+        prices = room("prices")
+        make_warehouse(prices, rows=rows)
+        console.print("B1 pricing ...")
+        priced = b01_pricing.measure(prices, rows=rows, rounds=rounds or b01_pricing.ROUNDS)
+        figures.append(priced)
+        console.print("B2 the peer ...")
+        figures.append(b02_peer.measure(prices, priced=priced))
+    if "B3" in only:
+        console.print("B3 log records from object storage ...")
+        logs, ours = b03_object_logs.ROWS, b03_object_logs.ROUNDS
+        figures.append(
+            b03_object_logs.measure(home / "logs", rows=min(rows, logs), rounds=rounds or ours)
+        )
+    if "B4" in only:
+        console.print("B4 pages over HTTP ...")
+        pages, ours = b04_paged_http.ROWS, b04_paged_http.ROUNDS
+        figures += b04_paged_http.measure(
+            home / "pages", rows=min(rows, pages), rounds=rounds or ours
+        )
+    if "B8" in only:
+        console.print("B8 the collector ...")
+        batches = min(b08_collector.BATCHES, max(10, rows // 10_000))
+        ours = b08_collector.ROUNDS
+        figures.append(
+            b08_collector.measure(room("pushed"), rounds=rounds or ours, batches=batches)
+        )
+    if "B9" in only:
+        console.print("B9 breach to block ...")
+        stored = min(rows, b09_breach_to_block.ROWS)
+        figures.append(b09_breach_to_block.measure(room("breach"), rows=stored))
+    if "B10" in only:
+        console.print("B10 loading the definitions ...")
+        ours = b10_definitions.ROUNDS
+        figures.append(b10_definitions.measure(room("definitions"), rounds=rounds or ours))
+    if "B11" in only:
+        console.print("B11 webhooks ...")
+        messages = min(b11_webhooks.MESSAGES, max(200, rows // 100))
+        ours = b11_webhooks.ROUNDS
+        figures.append(
+            b11_webhooks.measure(room("hooks"), rounds=rounds or ours, messages=messages)
+        )
+    return figures
 
 
 def _table(figures: Sequence[Figure]) -> Table:

@@ -1,4 +1,7 @@
-"""`make bench` over few events ends with every figure and its reference; no time is asserted."""
+"""`make bench` over few events ends with every figure and its reference; no time is asserted.
+
+B9 runs an installation with its daemon for minutes; its parts are what the passes' tests run.
+"""
 
 import json
 from pathlib import Path
@@ -8,7 +11,8 @@ from bench import __main__ as bench
 
 def test_the_benchmarks_run_and_report_each_figure_with_its_reference(tmp_path: Path) -> None:
     out = tmp_path / "latest.json"
-    bench.main(["--rows", "5000", "--rounds", "1", "--out", str(out)])
+    only = [each for each in bench.ALL if each != "B9"]
+    bench.main(["--rows", "5000", "--rounds", "1", "--out", str(out), "--only", *only])
     report = json.loads(out.read_text(encoding="utf-8"))
     assert report["rows"] == 5_000
     assert {"measured_at", "machine", "versions", "seconds"} <= report.keys()
