@@ -1,8 +1,10 @@
 """A warehouse with the staging views built by dbt over what the sources really loaded."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,59 +17,55 @@ PROJECT = Path(__file__).resolve().parents[1] / "dbt_project"
 Event = dict[str, Any]
 
 
+# dbt parses a project anew for each value of METERHOUSE_HOME and each target: all homes of this
+# process are built through one link into one target, one after the other.
+_SHARED = tempfile.TemporaryDirectory(prefix="meterhouse-dbt-")
+_TARGET = Path(_SHARED.name) / "target"
+
+
 def build(home: Path, *, select: Sequence[str]) -> None:
-    """Builds these models and runs the tests that stand on them alone.
-
-    dbt parses a project anew for each value of METERHOUSE_HOME: homes beside one another are built
-    through one link, one after the other.
-    """
-    link, target = home.with_name("dbt_home"), compiled(home).parent
-    link.unlink(missing_ok=True)
-    link.symlink_to(home, target_is_directory=True)
-    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "build"]
-    command += ["--indirect-selection", "cautious", "--exclude-resource-type", "unit_test"]
-    command += ["--select", *select]
-    for option, value in (
-        ("--project-dir", PROJECT),
-        ("--profiles-dir", PROJECT),
-        ("--target-path", target),
-        ("--log-path", target / "logs"),
-    ):
-        command += [option, str(value)]
-    environment = os.environ | {"METERHOUSE_HOME": str(link), "DO_NOT_TRACK": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-
-
-def compiled(home: Path) -> Path:
-    """The SQL of the models as last built for a home."""
-    return home.with_name("dbt_target") / "compiled"
+    """Builds these models and runs the tests that stand on them alone."""
+    _dbt(
+        home,
+        *("build", "--indirect-selection", "cautious", "--exclude-resource-type", "unit_test"),
+        *("--select", *select),
+    )
 
 
 def compiled_models(home: Path, *, select: Sequence[str]) -> dict[str, str]:
     """The SQL of these models for a home in which nothing is built yet."""
-    _compile(home, "--select", *select)
-    found = (home / "dbt_target" / "compiled").rglob("*.sql")
+    shutil.rmtree(_TARGET / "compiled", ignore_errors=True)
+    _dbt(home, "compile", "--select", *select)
+    found = (_TARGET / "compiled").rglob("*.sql")
     sql = {path.stem: path.read_text(encoding="utf-8") for path in found}
     return {name: sql[name] for name in select}
 
 
 def compiled_inline(sql: str, *, home: Path) -> str:
     """What dbt makes of a piece of SQL with macros, for DuckDB."""
-    return _compile(home, "--inline", sql)
+    return _dbt(home, "compile", "--inline", sql)
 
 
-def _compile(home: Path, *arguments: str) -> str:
-    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "compile", *arguments]
-    for option, value in (
-        ("--project-dir", PROJECT),
-        ("--profiles-dir", PROJECT),
-        ("--target-path", home / "dbt_target"),
-        ("--log-path", home / "dbt_target" / "logs"),
-    ):
-        command += [option, str(value)]
-    environment = os.environ | {"METERHOUSE_HOME": str(home), "DO_NOT_TRACK": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+def _dbt(home: Path, command: str, *arguments: str) -> str:
+    """What a dbt command that succeeds printed."""
+    link = Path(_SHARED.name) / "home"
+    link.unlink(missing_ok=True)
+    link.symlink_to(home.resolve(), target_is_directory=True)
+    options = (
+        *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
+        *("--target-path", str(_TARGET), "--log-path", str(_TARGET / "logs")),
+    )
+    done = subprocess.run(
+        [
+            *(str(Path(sys.executable).with_name("dbt")), "--quiet", command),
+            *options,
+            *arguments,
+        ],
+        env=os.environ | {"METERHOUSE_HOME": str(link), "DO_NOT_TRACK": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return done.stdout
 
