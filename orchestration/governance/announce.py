@@ -122,10 +122,16 @@ def announce_held(
     reading: Reading,
     endpoints: Mapping[str, Endpoint],
 ) -> int:
-    """How many messages say that a block waits: one a budget, period and endpoint."""
+    """How many messages say that a block waits: one a budget, period and endpoint.
+
+    In a period without end it is one a breach.
+    """
     messages = 0
     for each in held:
         row = each.standing.row
+        since = f"{row.period_start_at:%Y-%m-%dT%H:%M:%SZ}"
+        if row.period in ("rolling", "lifetime"):
+            since = str(each.standing.transition_id)
         targets = subscribed(
             endpoints,
             event_type="limit.held",
@@ -141,7 +147,7 @@ def announce_held(
         messages += enqueue(
             connection,
             subject_kind="limit",
-            subject_id=f"held|{row.budget_id}|{row.period_start_at:%Y-%m-%dT%H:%M:%SZ}",
+            subject_id=f"held|{row.budget_id}|{since}",
             event_type="limit.held",
             endpoint_ids=[target.id for target in targets],
             body=single_body("limit.held", timestamp=reading.as_of, data=data),

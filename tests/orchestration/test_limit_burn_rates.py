@@ -9,10 +9,11 @@ import pytest
 from budget_readings import AS_OF, key, reading
 from gateway_server import ADMIN_KEY, FakeGateway, gateway_server
 from limited_place import LimitedPlace
-from ops_stores import opened_store
+from ops_stores import endpoint, opened_store
 
 from orchestration.enforcement.litellm import LiteLLMGateway
 from orchestration.governance.acting_alerts import with_acting_alerts
+from orchestration.governance.endpoints import sync_endpoints
 from orchestration.governance.evaluate import Evaluation, evaluate
 from orchestration.governance.readings import read_alerts
 from orchestration.ops.people import arm, set_override
@@ -139,6 +140,15 @@ def test_what_was_only_planned_goes_with_the_rate(place: LimitedPlace) -> None:
     assert place.results() == []
     burns(place, "1")
     assert {want["want"] for want in place.wants()} <= {"open"}
+
+
+def test_each_time_that_a_block_is_held_is_told_once(place: LimitedPlace) -> None:
+    sync_endpoints(place.engine, [endpoint()])
+    for _ in range(2):
+        burns(place, "20", held="'price to be reviewed: gpt-5'")
+        burns(place, "21", held="'price to be reviewed: gpt-5'")
+        burns(place, "1")
+    assert place.messages() == ["limit.held", "limit.held"]
 
 
 def test_forty_keys_that_burn_are_blocked_at_once(
