@@ -28,7 +28,11 @@ from orchestration import settings
 from orchestration.governance.acting_alerts import with_acting_alerts
 from orchestration.governance.budgets import read_budgets
 from orchestration.governance.evaluate import Evaluation, evaluate
+from orchestration.governance.limits import Held
 from orchestration.governance.readings import read_alerts
+from orchestration.governance.wallet_alerts import wallet_alerts
+from orchestration.governance.wallet_facts import read_wallets
+from orchestration.governance.wallet_keeping import Kept, keep_ledger
 from orchestration.ops.decisions import land_decisions
 from orchestration.ops.store import open_store, writing
 from orchestration.ops.store import reading as reading_store
@@ -40,17 +44,24 @@ from orchestration.ops.tables import (
     facts_snapshot,
     period_close,
     transition,
+    wallet_balance,
+    wallet_checkpoint,
+    wallet_entry,
+    wallet_posting,
 )
+from orchestration.ops.wallet_keeper import Balance, newest_balances
 from orchestration.warehouse import building_marts, writer_lock
 
 # Models that stand on repricings, as far as they say why numbers move.
 _SELECTED = "stg_decisions__repricings+,+fct_restatements"
 # What an evaluation reads, and why numbers move.
 _JUDGED = ("+fct_budget_status", "+fct_budget_keys", "+fct_budget_limits", "+fct_alert_readings")
-_JUDGED += ("+published_snapshot", "+fct_restatements")
+_JUDGED += ("+published_snapshot", "+fct_restatements", "+fct_wallet_usage", "+dim_wallets")
+_JUDGED += ("+dim_wallet_entries", "+dim_wallet_features")
 # What evaluating needs of the ops store; what was sent and done is left out.
 _REMEMBERED = (alert_version, alert_state, transition, facts_snapshot, period_close)
 _REMEMBERED += (desired_limit, applied_limit)
+_REMEMBERED += (wallet_entry, wallet_posting, wallet_balance, wallet_checkpoint)
 
 
 @dataclass(frozen=True)
@@ -84,15 +95,19 @@ def try_repricing(engine: Engine, home: Path, *, proposed: Row, now: datetime) -
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a configuration would change: dollars, alerts, keys."""
+    """What a configuration would change: dollars, alerts, keys, wallets."""
 
     differences: list[Difference]
     evaluation: Evaluation
+    held: list[Held]  # limits that would wait for trusted data and do not wait now
+    balances: list[tuple[Balance | None, Balance | None]]  # of wallets, before and after
+    refused_entries: tuple[str, ...]
 
 
 def try_config(engine: Engine, home: Path, *, config: Config, now: datetime) -> Outcome:
     """What the next pass would do under a configuration, with the data that are loaded already."""
     with _copied(home) as copy:
+        held_now = _held_now(copy)
         declare_tables(copy)
         pass_id = begin_pass(copy, as_of=now)
         pipeline = pipeline_for("config", instance=None, home=copy)
@@ -110,13 +125,52 @@ def try_config(engine: Engine, home: Path, *, config: Config, now: datetime) -> 
             ).fetchall()
             reading = with_acting_alerts(read_budgets(marts), marts)
             others = read_alerts(marts)
-        reading = reading.limiting({each.id: each.targets for each in config.gateways})
-        store = _remembered(engine, copy)
-        try:
-            evaluation = evaluate(store, reading=reading, others=others, exempt=config.exempt_keys)
-        finally:
-            store.dispose()
-    return Outcome([Difference(*row) for row in rows], evaluation)
+            reading = reading.limiting({each.id: each.targets for each in config.gateways})
+            store = _remembered(engine, copy)
+            try:
+                wallets = read_wallets(marts)
+                kept = keep_ledger(store, marts, wallets)
+                evaluation = evaluate(
+                    store,
+                    reading=reading,
+                    others={**wallet_alerts(store, wallets), **others},
+                    exempt=config.exempt_keys,
+                )
+            finally:
+                store.dispose()
+    return Outcome(
+        [Difference(*row) for row in rows],
+        evaluation,
+        held=[each for each in evaluation.held_limits if _place(each) not in held_now],
+        balances=_moved(engine, kept),
+        refused_entries=kept.refused,
+    )
+
+
+def _place(held: Held) -> tuple[str, str]:
+    return held.standing.row.budget_id, held.standing.row.budget_version
+
+
+def _held_now(home: Path) -> set[tuple[str, str]]:
+    """Budgets, with their versions, that are held as things stand."""
+    with duckdb.connect(str(building_marts(home)), read_only=True) as marts:
+        return set(
+            marts.execute(
+                "select budget_id, budget_version from budgets.fct_budget_status"
+                " where is_current and held_reason is not null"
+            ).fetchall()
+        )
+
+
+def _moved(engine: Engine, kept: Kept) -> list[tuple[Balance | None, Balance | None]]:
+    """The wallets that would hold or owe something else, come or go."""
+    with reading_store(engine) as connection:
+        _, before = newest_balances(connection)
+    after = {each.wallet_id: each for each in kept.balances}
+    names = sorted(before.keys() | after.keys())
+    return [
+        (before.get(each), after.get(each)) for each in names if before.get(each) != after.get(each)
+    ]
 
 
 def _remembered(engine: Engine, copy: Path) -> Engine:

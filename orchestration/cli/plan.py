@@ -1,6 +1,7 @@
 """`meterhouse plan`: what the configuration as it is written would change, before it counts."""
 
 import sys
+from operator import attrgetter
 
 import click
 from rich.console import Console
@@ -18,7 +19,7 @@ _MOST_ROWS = 20
 
 @click.command()
 def plan() -> None:
-    """What config/ would change at the next pass: dollars, alerts, keys. Writes nothing.
+    """What config/ would change at the next pass: dollars, alerts, keys, wallets. Writes nothing.
 
     Worked out on a copy, with the data that are loaded already. Exits 2 where config/ is refused.
     """
@@ -45,7 +46,8 @@ def plan() -> None:
 def _show(outcome: Outcome) -> None:
     console = Console(file=sys.stdout)
     done = outcome.evaluation
-    if not (outcome.differences or done.transitions or done.wants):
+    changes = (outcome.differences, outcome.balances, outcome.held, outcome.refused_entries)
+    if not any((*changes, done.transitions, done.wants, done.asked)):
         click.echo("Nothing would change.")
         return
     if outcome.differences:
@@ -71,4 +73,38 @@ def _show(outcome: Outcome) -> None:
             key = want.key_alias or f"{want.key_ref[:12]}…"
             table.add_row(want.gateway, key, want.want, ", ".join(want.budget_ids))
         console.print(table)
+    _show_waiting(console, outcome)
+    _show_wallets(console, outcome)
     click.echo("Nothing was written; the next pass does it.")
+
+
+def _show_waiting(console: Console, outcome: Outcome) -> None:
+    if outcome.held:
+        table = Table("budget", "keys", "why", title="Limits that would wait for trusted data")
+        for each in outcome.held:
+            keys = ", ".join(sorted(set(each.key_aliases))[:_MOST_ROWS])
+            table.add_row(each.standing.row.budget_id, keys, each.reason)
+        console.print(table)
+    if outcome.evaluation.asked:
+        table = Table("gateway", "keys", "why", title="Limits that would wait for a person's yes")
+        for one in outcome.evaluation.asked:
+            named = {str(why["key_alias"]) for want in one.wants for why in want.reasons}
+            table.add_row(one.gateway, ", ".join(sorted(named)[:_MOST_ROWS]), one.why)
+        console.print(table)
+
+
+def _show_wallets(console: Console, outcome: Outcome) -> None:
+    if outcome.balances:
+        table = Table("wallet", "balance USD", "then", "debt USD", "then", title="Wallets")
+        for before, after in outcome.balances:
+            known = after or before
+            assert known is not None
+            amounts = [
+                "-" if each is None else f"{amount(each):,.2f}"
+                for amount in (attrgetter("ongoing"), attrgetter("debt"))
+                for each in (before, after)
+            ]
+            table.add_row(known.wallet_id, *amounts)
+        console.print(table)
+    for why in outcome.refused_entries:
+        click.echo(f"wallet entries: {why}")

@@ -15,10 +15,10 @@ from orchestration.governance.announce import (
     announce_asked,
     announce_held,
 )
-from orchestration.governance.approvals import ask_approvals
+from orchestration.governance.approvals import Asked, ask_approvals
 from orchestration.governance.budgets import Reading
 from orchestration.governance.endpoints import hearing_endpoints
-from orchestration.governance.limits import wanted_limits
+from orchestration.governance.limits import Held, wanted_limits
 from orchestration.governance.no_data import tell_no_data
 from orchestration.governance.reminders import remind
 from orchestration.governance.standings import Moved, key_counts, standings_of, with_edits
@@ -51,9 +51,19 @@ class Evaluation:
     transitions: tuple[Announced, ...] = ()
     messages: int = 0
     wants: tuple[WantChange, ...] = ()
-    held: tuple[str, ...] = ()  # budgets whose limits wait for trusted data
-    approvals: tuple[str, ...] = ()  # that a person was asked for
+    held_limits: tuple[Held, ...] = ()  # that wait for trusted data
+    asked: tuple[Asked, ...] = ()  # what a person was asked for
     data_errors: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """The budgets whose limits wait for trusted data."""
+        return tuple(each.standing.row.budget_id for each in self.held_limits)
+
+    @property
+    def approvals(self) -> tuple[str, ...]:
+        """The ids of what a person was asked for."""
+        return tuple(each.approval_id for each in self.asked)
 
 
 def evaluate(
@@ -179,8 +189,8 @@ def _evaluate(
         transitions=announced,
         messages=messages,
         wants=tuple(changes),
-        held=tuple(each.standing.row.budget_id for each in held),
-        approvals=tuple(each.approval_id for each in asked),
+        held_limits=tuple(held),
+        asked=tuple(asked),
         data_errors=tuple(
             f"{subject.alert_id}: the amount is {subject.value}"
             for subject in seen
