@@ -233,7 +233,7 @@ def _build(
         raise dg.Failure(
             "This home was built by an earlier version, and its tables lack columns of this one: "
             "build them once more from raw data with `meterhouse run --full-refresh` (or launch "
-            f"pass_job with {BUILD_OP}'s full_refresh set). Nothing was published.\n{error}"
+            f"pass_job with {BUILD_OP}'s full_refresh set). Nothing was published."
         ) from error
 
 
