@@ -107,14 +107,6 @@ def outbound_assets(
         messages += announce_closes(engine, as_of=reading.as_of)
         return dg.MaterializeResult(
             metadata={
-                "snapshot": done.snapshot_id,
-                "transitions": len(done.transitions),
-                "messages": done.messages + messages,
-                "stale_sources": [each.source_instance for each in sources if each.is_stale],
-                "customers_at_a_loss": sorted({each.customer_key for each in losses}),
-                "data_errors": list(done.data_errors),
-                "held": list(done.held),
-                "approvals_asked": list(done.approvals),
                 "changes": _table(
                     {
                         "alert": each.alert_id,
@@ -128,6 +120,14 @@ def outbound_assets(
                     }
                     for each in done.transitions
                 ),
+                "snapshot": done.snapshot_id,
+                "transitions": len(done.transitions),
+                "messages": done.messages + messages,
+                "stale_sources": [each.source_instance for each in sources if each.is_stale],
+                "customers_at_a_loss": sorted({each.customer_key for each in losses}),
+                "data_errors": list(done.data_errors),
+                "held": list(done.held),
+                "approvals_asked": list(done.approvals),
             }
         )
 
@@ -144,11 +144,6 @@ def outbound_assets(
         )
         return dg.MaterializeResult(
             metadata={
-                "delivered": done.count("delivered"),
-                "to_be_retried": done.count("pending"),
-                "dead": done.count("dead"),
-                "needs_a_person": list(done.alerts),
-                "not_ready": dict(done.not_ready),
                 "attempts": _table(
                     {
                         "message": each.message_id,
@@ -160,6 +155,11 @@ def outbound_assets(
                     }
                     for each in done.attempts
                 ),
+                "delivered": done.count("delivered"),
+                "to_be_retried": done.count("pending"),
+                "dead": done.count("dead"),
+                "needs_a_person": list(done.alerts),
+                "not_ready": dict(done.not_ready),
             }
         )
 
@@ -183,9 +183,6 @@ def outbound_assets(
         unacknowledged, _ = announce_overdue(engine, now=settings.now())
         return dg.MaterializeResult(
             metadata={
-                "needs_a_person": unacknowledged,
-                "actions": len(actions),
-                "written": sum(1 for each in actions if not each.dry_run),
                 "plan": _table(
                     {
                         "gateway": each.gateway,
@@ -197,6 +194,9 @@ def outbound_assets(
                     }
                     for each in actions
                 ),
+                "needs_a_person": unacknowledged,
+                "actions": len(actions),
+                "written": sum(1 for each in actions if not each.dry_run),
             }
         )
 
