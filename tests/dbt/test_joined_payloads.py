@@ -172,8 +172,8 @@ def test_each_pair_of_payloads_is_joined_by_the_id_that_both_tell(
 ) -> None:
     sdk_span = "0af7651916cd43dd8448eb211c80319c:00f067aa0ba902b7"
     assert joined == {
-        # As recorded: LiteLLM's id in a trace's metadata and in a request's; a property of a Helicone
-        # whose source is declared a gateway says it too.
+        # As recorded: LiteLLM's id in a trace's metadata and in a request's; a property of a
+        # Helicone whose source is declared a gateway says it too.
         "langfuse prj_demo_01:1f3c9d2ab4e5f607": (
             "helicone 018f3c2a-0001-7000-8000-000000000001",
             *("call id", "evidence order"),
