@@ -93,9 +93,7 @@ def pushed(con: duckdb.DuckDBPyConnection, minutes_ago: int, model: str, usd: st
 def test_ten_times_its_burn_is_told_with_key_model_and_drivers(
     con: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    models = compiled_models(
-        tmp_path / "compiled", select=["int_alerts__burn_rates", "fct_alert_readings"]
-    )
+    models = compiled_models(tmp_path, select=["int_alerts__burn_rates", "fct_alert_readings"])
 
     def evaluated(snapshot: int) -> None:
         name = "int_alerts__burn_rates"
