@@ -29,6 +29,7 @@ class FakeGateway:
     calls: list[tuple[str, str]] = field(default_factory=list)
     writes: list[tuple[str, bool]] = field(default_factory=list)  # that changed the block
     faults: dict[str, list[int | str]] = field(default_factory=dict)
+    broken: dict[str, int] = field(default_factory=dict)  # target -> status, until taken out
     lock: threading.Lock = field(default_factory=threading.Lock)
     before_write: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -77,7 +78,7 @@ def gateway_server(keys: dict[str, dict[str, Any]]) -> Iterator[FakeGateway]:
         kind = path.split("/")[1]
         asked = parse_qs(query).get(_ASKED_BY.get(kind, ""), [""])[0]
         name = asked if kind == "key" else f"{kind}:{asked}"
-        fault = _fault(gateway, path)
+        fault = gateway.broken.get(name) or _fault(gateway, path)
         if isinstance(fault, int):
             return _answer(handler, fault, {"error": {"type": "scripted"}})
         if path != f"/{kind}/info" or name not in gateway.keys:

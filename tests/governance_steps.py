@@ -16,7 +16,8 @@ from governance_mutants import MUTANTS
 from ops_stores import ENVIRON, endpoint
 
 from orchestration.enforcement.litellm import LiteLLMGateway
-from orchestration.enforcement.reconcile import Rules, reconcile
+from orchestration.enforcement.reconcile import reconcile
+from orchestration.enforcement.rules import Rules
 from orchestration.governance.endpoints import sync_endpoints
 from orchestration.governance.evaluate import evaluate
 from orchestration.governance.webhooks import dispatch

@@ -10,7 +10,8 @@ from ops_stores import rows
 from sqlalchemy import Engine
 
 from orchestration.enforcement.gateway import Gateway
-from orchestration.enforcement.reconcile import Action, Rules, reconcile
+from orchestration.enforcement.reconcile import Action, reconcile
+from orchestration.enforcement.rules import Rules
 from orchestration.governance.budgets import BudgetReading, KeyOfBudget, LimitReading
 from orchestration.governance.evaluate import Evaluation, evaluate
 from orchestration.ops import people

@@ -20,7 +20,8 @@ from orchestration.assets.raw import RawTranslator
 from orchestration.automation import DISPATCH_POOL, WAREHOUSE_POOL
 from orchestration.declared import declared_config
 from orchestration.enforcement.command import announce_overdue
-from orchestration.enforcement.reconcile import Rules, reconcile
+from orchestration.enforcement.reconcile import reconcile
+from orchestration.enforcement.rules import Rules
 from orchestration.governance.acting_alerts import with_acting_alerts
 from orchestration.governance.budgets import read_budgets
 from orchestration.governance.closes import announce_closes

@@ -20,6 +20,7 @@ from orchestration.enforcement.gateway import (
     GatewayRefused,
     GatewayUnavailable,
     KeyGone,
+    KeyRefused,
     KeyState,
     Settings,
     Wanted,
@@ -60,7 +61,7 @@ class CommandGateway:
         shown = self._ask(target)
         blocked, generation = shown.get("blocked"), shown.get("generation")
         if not isinstance(blocked, bool) or not isinstance(generation, int | None):
-            raise GatewayUnavailable("GET verify: no blocked (true, false) with a generation")
+            raise KeyRefused("GET verify: no blocked (true, false) with a generation")
         state = KeyState({"blocked": blocked}, generation if blocked else None)
         with reading(self.engine) as connection:
             last = commands.newest(connection, self.name, target)
@@ -135,14 +136,16 @@ class CommandGateway:
             raise GatewayRefused(f"GET verify: {status}")
         if status == 404:
             raise KeyGone("GET verify: 404")
-        if status != 200:
+        if status is None or status == 429 or status >= 500:
             raise GatewayUnavailable(f"GET verify: {status or response.error_class}")
+        if status != 200:
+            raise KeyRefused(f"GET verify: {status}")
         try:
             answer = json.loads(response.body)
         except ValueError:
-            raise GatewayUnavailable("GET verify: not JSON") from None
+            raise KeyRefused("GET verify: not JSON") from None
         if not isinstance(answer, dict):
-            raise GatewayUnavailable("GET verify: not an object")
+            raise KeyRefused("GET verify: not an object")
         return answer
 
 

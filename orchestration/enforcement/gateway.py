@@ -56,12 +56,16 @@ class GatewayUnavailable(Exception):
     """No clear answer (timeout, 429, 5xx): what we sent may or may not have taken effect."""
 
 
+class KeyRefused(GatewayUnavailable):
+    """The gateway answers, and not for this target (400, an answer that makes no sense)."""
+
+
 class KeyGone(Exception):
     """The gateway does not know the target."""
 
 
 class Gateway(Protocol):
-    """One gateway instance; `read` and `write` raise the three exceptions above and no others."""
+    """One gateway instance; `read` and `write` raise the exceptions above and no others."""
 
     @property
     def settle(self) -> timedelta | None:

@@ -1,11 +1,16 @@
-"""One call to a gateway's management API: what came back, or one of the gateway's three errors."""
+"""One call to a gateway's management API: what came back, or one of the gateway's errors."""
 
 from typing import Any
 from urllib.parse import urljoin
 
 import requests
 
-from orchestration.enforcement.gateway import GatewayRefused, GatewayUnavailable, KeyGone
+from orchestration.enforcement.gateway import (
+    GatewayRefused,
+    GatewayUnavailable,
+    KeyGone,
+    KeyRefused,
+)
 
 _TIMEOUT = (5.0, 20.0)
 
@@ -44,12 +49,14 @@ class ManagementApi:
             raise GatewayRefused(f"{what}: {status}")
         if status == 404:
             raise KeyGone(f"{what}: 404")
-        if status != 200:
+        if status == 429 or status >= 500:
             raise GatewayUnavailable(f"{what}: {status}")
+        if status != 200:
+            raise KeyRefused(f"{what}: {status}")
         try:
             answer = response.json()
         except ValueError:
-            raise GatewayUnavailable(f"{what}: not JSON") from None
+            raise KeyRefused(f"{what}: not JSON") from None
         if not isinstance(answer, dict):
-            raise GatewayUnavailable(f"{what}: not an object")
+            raise KeyRefused(f"{what}: not an object")
         return answer

@@ -13,7 +13,7 @@ from typing import Any
 from orchestration.enforcement.caps import cap_usd
 from orchestration.enforcement.gateway import (
     MANAGED_BY,
-    GatewayUnavailable,
+    KeyRefused,
     KeyState,
     Settings,
     Wanted,
@@ -73,7 +73,7 @@ class LiteLLMGateway:
         answer = self._api.call("GET", f"{kind.path}/info", params={kind.asked_by: name})
         found = answer.get(kind.shown_in) if kind.shown_in else answer
         if not isinstance(found, dict):
-            raise GatewayUnavailable(f"GET {kind.path}/info: an answer without {kind.shown_in}")
+            raise KeyRefused(f"GET {kind.path}/info: an answer without {kind.shown_in}")
         metadata = found.get("metadata")
         metadata = metadata if kind.has_metadata and isinstance(metadata, dict) else {}
         # A customer's budget is a record of its own.

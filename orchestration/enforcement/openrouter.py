@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from orchestration.enforcement.caps import cap_usd
-from orchestration.enforcement.gateway import GatewayUnavailable, KeyState, Settings, Wanted
+from orchestration.enforcement.gateway import KeyRefused, KeyState, Settings, Wanted
 from orchestration.enforcement.http import ManagementApi
 
 _SETTINGS = ("disabled", "limit", "limit_reset")
@@ -61,7 +61,7 @@ class OpenRouterGateway:
 def _state(answer: dict[str, Any]) -> KeyState:
     key = answer.get("data")
     if not isinstance(key, dict):
-        raise GatewayUnavailable("keys/{hash}: an answer without data")
+        raise KeyRefused("keys/{hash}: an answer without data")
     is_disabled = bool(key.get("disabled"))
     return KeyState(
         settings={name: key.get(name) for name in _SETTINGS} | {"disabled": is_disabled},

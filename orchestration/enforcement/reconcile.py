@@ -5,10 +5,9 @@ and nothing is written. A gateway without a configured client is planned without
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from typing import cast
 
 from sqlalchemy import Engine
@@ -21,6 +20,7 @@ from orchestration.enforcement.gateway import (
     GatewayRefused,
     GatewayUnavailable,
     KeyGone,
+    KeyRefused,
     KeyState,
     Settings,
     never_looser,
@@ -35,6 +35,7 @@ from orchestration.enforcement.policy import (
     needs_reading,
     plan,
 )
+from orchestration.enforcement.rules import Rules, override_stands
 from orchestration.enforcement.telling import Turn
 from orchestration.ops import lease, reconciler
 from orchestration.ops.lease import holder_name
@@ -43,15 +44,7 @@ from orchestration.ops.reconciler import Limit
 from orchestration.ops.store import reading, writing
 
 _LOG = logging.getLogger(__name__)
-_UNAVAILABLE_AT_MOST = 3
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How long a person's change is respected: for a time, or until this share more is used."""
-
-    override_for: timedelta = timedelta(hours=4)
-    override_growth_ratio: Decimal = Decimal("0.1")
+_UNANSWERED_AT_MOST = 3  # in a row: then it is the gateway, not the key
 
 
 @dataclass(frozen=True)
@@ -106,12 +99,11 @@ def reconcile(
 def _reconcile_gateway(turn: Turn, gateway: Gateway | None, rules: Rules) -> list[Action]:
     with reading(turn.engine) as connection:
         limits = reconciler.limits_of(connection, turn.name, now=turn.now())
+        failing = reconciler.failing_keys(connection, turn.name)
         is_armed = turn.name in armed_gateways(connection)
     actions: list[Action] = []
-    unavailable = 0
-    for limit in limits:
-        if not needs_reading(limit.desired, limit.applied):
-            continue
+    unanswered = 0
+    for limit in _in_turn(limits, failing=failing, start=turn.fence):
         try:
             action = _reconcile_key(turn, limit, gateway, is_armed=is_armed, rules=rules)
         except GatewayRefused as error:
@@ -119,17 +111,29 @@ def _reconcile_gateway(turn: Turn, gateway: Gateway | None, rules: Rules) -> lis
             _LOG.warning(
                 "gateway %s refuses our credential (%s); its state is unknown", turn.name, error
             )
-            actions.append(_failure(turn, limit, "refused", str(error)))
+            actions.append(_finding(turn, limit, "refused", str(error)))
             return actions
         except GatewayUnavailable as error:
-            unavailable += 1
-            actions.append(_failure(turn, limit, "unknown", str(error)))
-            if unavailable == _UNAVAILABLE_AT_MOST:
+            actions.append(_finding(turn, limit, "unknown", str(error)))
+            unanswered = 0 if isinstance(error, KeyRefused) else unanswered + 1
+            if unanswered == _UNANSWERED_AT_MOST:
                 return actions
             continue
+        unanswered = 0
+        if action is None and gateway is not None and limit.key_ref in failing:
+            action = _finding(turn, limit, "recorded", "the gateway answers for it again")
         if action is not None:
             actions.append(action)
     return actions
+
+
+def _in_turn(limits: Sequence[Limit], *, failing: Collection[str], start: int) -> list[Limit]:
+    """The keys that are to be read: those that failed last time come last, each in turn first."""
+    due = [limit for limit in limits if needs_reading(limit.desired, limit.applied)]
+    good = [limit for limit in due if limit.key_ref not in failing]
+    bad = [limit for limit in due if limit.key_ref in failing]
+    first = start % len(bad) if bad else 0
+    return [*good, *bad[first:], *bad[:first]]
 
 
 def _reconcile_key(
@@ -142,7 +146,7 @@ def _reconcile_key(
         applied=limit.applied,
         observed=observed,
         settings=settings,
-        override_stands=_override_stands(limit, now=turn.now(), rules=rules),
+        override_stands=override_stands(limit, now=turn.now(), rules=rules),
         settle=gateway.settle if gateway else None,
         now=turn.now(),
     )
@@ -241,19 +245,6 @@ def _find(
     )
 
 
-def _override_stands(limit: Limit, *, now: datetime, rules: Rules) -> bool:
-    if limit.override is None or now >= limit.override.until:
-        return False
-    for reason in limit.reasons:
-        mark = limit.override.marks.get(reason["budget_id"])
-        if mark is None or not reason.get("used") or not reason.get("amount"):
-            continue
-        growth = Decimal(reason["amount"]) * rules.override_growth_ratio
-        if Decimal(reason["used"]) >= Decimal(mark) + growth:
-            return False
-    return True
-
-
 def _observe(gateway: Gateway | None, limit: Limit) -> tuple[KeyState | None, Observed]:
     if gateway is None:
         return None, Observed("unread")
@@ -264,7 +255,7 @@ def _observe(gateway: Gateway | None, limit: Limit) -> tuple[KeyState | None, Ob
     return seen, Observed("found", settings=seen.settings, mark=seen.mark)
 
 
-def _failure(turn: Turn, limit: Limit, result: str, why: str) -> Action:
+def _finding(turn: Turn, limit: Limit, result: str, why: str) -> Action:
     with writing(turn.engine) as connection:
         reconciler.append_action(
             connection,
@@ -278,7 +269,7 @@ def _failure(turn: Turn, limit: Limit, result: str, why: str) -> Action:
             before=None,
             after=None,
         )
-    return _action(turn, limit, "unknown", result, why, dry_run=False)
+    return _action(turn, limit, "read", result, why, dry_run=False)
 
 
 def _action(turn: Turn, limit: Limit, step: str, result: str, why: str, *, dry_run: bool) -> Action:

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from orchestration.enforcement.gateway import Kind, Settings, Wanted
 from orchestration.enforcement.policy import Applied, Desired, Phase, Verb, Want
@@ -126,6 +126,23 @@ def gateways_with_limits(connection: Connection) -> list[str]:
     """The gateways for which a limit was ever wanted."""
     names = connection.scalars(select(desired_limit.c.gateway).distinct())
     return sorted(names)
+
+
+def failing_keys(connection: Connection, gateway: str) -> dict[str, str]:
+    """The keys whose last finding is a failure (`unknown` or `refused`), with which it is."""
+    here = enforcement_action.c.gateway == gateway
+    last = (
+        select(func.max(enforcement_action.c.seq))
+        .where(here)
+        .group_by(enforcement_action.c.key_ref)
+    )
+    rows = connection.execute(
+        select(enforcement_action.c.key_ref, enforcement_action.c.result).where(
+            enforcement_action.c.seq.in_(last),
+            enforcement_action.c.result.in_(("unknown", "refused")),
+        )
+    )
+    return {row.key_ref: row.result for row in rows}
 
 
 def is_current(connection: Connection, limit: Limit) -> bool:

@@ -18,7 +18,8 @@ from ingestion.config_loader import load_config
 from orchestration.assets.gateways import declared_gateways
 from orchestration.enforcement.command import CommandGateway, announce_overdue
 from orchestration.enforcement.gateway import Gateway
-from orchestration.enforcement.reconcile import Rules, reconcile
+from orchestration.enforcement.reconcile import reconcile
+from orchestration.enforcement.rules import Rules
 from orchestration.governance import signing
 from orchestration.governance.endpoints import EndpointConfig, sync_endpoints
 from orchestration.governance.evaluate import evaluate

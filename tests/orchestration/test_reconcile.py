@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 
 from orchestration.enforcement.gateway import KeyState
 from orchestration.enforcement.litellm import LiteLLMGateway
-from orchestration.enforcement.reconcile import Action, Rules, reconcile
+from orchestration.enforcement.reconcile import Action, reconcile
+from orchestration.enforcement.rules import Rules
 from orchestration.governance.budgets import KeyOfBudget
 from orchestration.governance.endpoints import sync_endpoints
 from orchestration.governance.evaluate import evaluate

@@ -23,7 +23,8 @@ from orchestration.enforcement.gateway import (
     fingerprint,
 )
 from orchestration.enforcement.policy import Applied, Desired, Observed, needs_reading, plan
-from orchestration.enforcement.reconcile import Rules, reconcile
+from orchestration.enforcement.reconcile import reconcile
+from orchestration.enforcement.rules import Rules
 from orchestration.governance.evaluate import evaluate
 from orchestration.ops.people import arm
 from orchestration.ops.store import open_store
