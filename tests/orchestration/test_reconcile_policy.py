@@ -1,6 +1,6 @@
 """What is planned for a key, and that no walk of breaches, people and crashes undoes a person."""
 
-import shutil
+import functools
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from ops_stores import rows, store_url
+from sqlalchemy import Engine
 
 from orchestration.enforcement.gateway import (
     GatewayUnavailable,
@@ -26,7 +27,7 @@ from orchestration.enforcement.policy import Applied, Desired, Observed, needs_r
 from orchestration.enforcement.reconcile import reconcile
 from orchestration.enforcement.rules import Rules
 from orchestration.governance.evaluate import evaluate
-from orchestration.ops.people import arm
+from orchestration.ops.people import arm, disarm
 from orchestration.ops.store import open_store
 from orchestration.ops.tables import desired_limit, override
 
@@ -192,6 +193,24 @@ class Gateway:
         self.changes += 1
 
 
+@functools.cache
+def store_once() -> tuple[Engine, bytes]:
+    """A store for all walks, one after another, and its file when it was new: migrated once."""
+    folder = Path(tempfile.mkdtemp())
+    engine = open_store(store_url(folder))
+    arm(engine, "litellm-main", by="ada", now=AS_OF)
+    engine.dispose()
+    return engine, (folder / "ops.sqlite").read_bytes()
+
+
+def new_store() -> Engine:
+    """The store as it was when it was new; closing the last connection took its log away."""
+    engine, content = store_once()
+    engine.dispose()
+    Path(engine.url.database or "").write_bytes(content)
+    return engine
+
+
 class ReconcilerMachine(RuleBasedStateMachine):
     """One budget, one key, a person who changes it at will, a process that dies at will."""
 
@@ -199,17 +218,12 @@ class ReconcilerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
-        self.engine = open_store(store_url(self.folder))
-        arm(self.engine, "litellm-main", by="ada", now=AS_OF)
+        self.engine = new_store()
+        self.is_armed = True
         self.gateway = Gateway(has_marks=self.has_marks)
         self.snapshot = 0
         self.now = AS_OF
         self.opened_at = AS_OF - timedelta(days=9)
-
-    def teardown(self) -> None:
-        self.engine.dispose()
-        shutil.rmtree(self.folder)
 
     @rule(used=st.sampled_from(["0", "1000"]))
     def spend(self, used: str) -> None:
@@ -233,6 +247,11 @@ class ReconcilerMachine(RuleBasedStateMachine):
     def wait(self, hours: int) -> None:
         self.now += timedelta(hours=hours)
 
+    @rule(is_armed=st.sampled_from([True, True, False]))
+    def switch(self, is_armed: bool) -> None:
+        self.is_armed = is_armed
+        (arm if is_armed else disarm)(self.engine, "litellm-main", by="ada", now=self.now)
+
     @rule(failing=st.sampled_from(["before", "after", "crash_before", "crash_after"]))
     def fault(self, failing: str) -> None:
         self.gateway.failing = failing
@@ -248,7 +267,7 @@ class ReconcilerMachine(RuleBasedStateMachine):
                 by="test",
                 rules=Rules(),
             )
-        assert self.gateway.writes <= before[0] + 1
+        assert self.gateway.writes <= before[0] + self.is_armed, "wrote twice, or in a dry run"
         if self.now < self.opened_at + timedelta(hours=4):
             assert not (self.gateway.blocked and not before[1]), "blocked again too early"
 
@@ -270,7 +289,7 @@ class MarklessMachine(ReconcilerMachine):
 ReconcilerMachine.TestCase.settings = MarklessMachine.TestCase.settings = settings(
     derandomize=True,
     deadline=None,
-    max_examples=40,
+    max_examples=200,
     stateful_step_count=15,
     suppress_health_check=list(HealthCheck),
 )

@@ -272,4 +272,6 @@ class WalletMachine(RuleBasedStateMachine):
 
 
 TestWallets = WalletMachine.TestCase
-TestWallets.settings = settings(max_examples=80, stateful_step_count=20, deadline=None)
+TestWallets.settings = settings(
+    derandomize=True, deadline=None, max_examples=200, stateful_step_count=20
+)
