@@ -28,6 +28,7 @@ from orchestration.enforcement.gateway import (
 from orchestration.governance import signing
 from orchestration.governance.bodies import iso, single_body
 from orchestration.governance.endpoints import hearing_endpoints, subscribed
+from orchestration.governance.fitting import listed
 from orchestration.governance.sending import Line
 from orchestration.ops import commands
 from orchestration.ops.commands import Request
@@ -196,9 +197,10 @@ def _data(connection: Connection, request: Request) -> dict[str, Any]:
         "generation": request.generation,
         "request": request.seq,
         "acknowledge_by": iso(request.deadline_at),
-        "causes": [
-            {**{name: why.get(name) for name in names}, "currency": "USD"} for why in reasons[:20]
-        ],
+        **listed(
+            "causes",
+            [{**{name: why.get(name) for name in names}, "currency": "USD"} for why in reasons],
+        ),
     }
 
 

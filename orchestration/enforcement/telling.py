@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, func, or_, select
 from orchestration.enforcement.policy import Verb
 from orchestration.governance.bodies import single_body
 from orchestration.governance.endpoints import hearing_endpoints, subscribed
+from orchestration.governance.fitting import listed
 from orchestration.ops.outbox import enqueue
 from orchestration.ops.reconciler import Limit
 from orchestration.ops.tables import enforcement_action
@@ -78,7 +79,7 @@ def tell(connection: Connection, turn: Turn, limit: Limit, *, verb: str, why: st
                 "limit": kind,
                 "generation": limit.desired.generation,
                 "why": why,
-                "causes": [_cause(reason) for reason in limit.reasons[:20]],
+                **listed("causes", [_cause(reason) for reason in limit.reasons]),
             },
         ),
         created_at=at,

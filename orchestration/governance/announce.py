@@ -20,6 +20,7 @@ from orchestration.governance.bodies import (
 )
 from orchestration.governance.budgets import BudgetReading, Reading
 from orchestration.governance.endpoints import Endpoint, subscribed
+from orchestration.governance.fitting import listed
 from orchestration.governance.limits import Held
 from orchestration.governance.subjects import recipients_of
 from orchestration.ops import evaluator
@@ -140,7 +141,7 @@ def announce_held(
         )
         data = {
             **context_of(row),
-            "keys": list(each.key_aliases[:50]),
+            **listed("keys", each.key_aliases),
             "why": each.reason,
             "transition_id": each.standing.transition_id,
         }
@@ -173,8 +174,8 @@ def announce_asked(
             "approval": each.approval_id,
             "gateway": each.gateway,
             "why": each.why,
-            "budgets": sorted({reason["budget_id"] for reason in reasons})[:50],
-            "keys": sorted({str(reason["key_alias"]) for reason in reasons})[:50],
+            **listed("budgets", sorted({reason["budget_id"] for reason in reasons})),
+            **listed("keys", sorted({str(reason["key_alias"]) for reason in reasons})),
             "keys_count": len(each.wants),
             "approve_with": f"meterhouse ops approve {each.approval_id}",
         }

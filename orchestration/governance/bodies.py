@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestration.governance.alerts import Move, kind_of, severity
 from orchestration.governance.budgets import BudgetReading
+from orchestration.governance.fitting import MOST_LISTED, cut, fitted
 
 MAX_BYTES = 20_000
 _MOST_DRIVERS = 5
@@ -144,13 +145,12 @@ def transition_data(
 
 
 def single_body(event_type: str, *, timestamp: datetime, data: Mapping[str, Any]) -> bytes:
-    """One event's body; the drivers go first if it would be too long."""
-    body = envelope(event_type, timestamp=timestamp, data=data)
-    if len(body) >= MAX_BYTES:
-        body = envelope(event_type, timestamp=timestamp, data={**data, "drivers": []})
-    if len(body) >= MAX_BYTES:
-        raise ValueError(f"a {event_type} message of {len(body)} bytes exceeds {MAX_BYTES}")
-    return body
+    """One event's body, cut to size."""
+
+    def body_of(said: Mapping[str, Any]) -> bytes:
+        return envelope(event_type, timestamp=timestamp, data=said)
+
+    return body_of(fitted(data, fits=lambda said: len(body_of(said)) < MAX_BYTES))
 
 
 def digest_body(
@@ -158,7 +158,7 @@ def digest_body(
 ) -> bytes:
     """One message that lists the first findings of a pass, most severe first, cut to size."""
     ordered = sorted(entries, key=lambda each: -severity(each["transition"]["to"]))
-    listed = [_brief(each) for each in ordered]
+    listed = [cut(_brief(each), items=MOST_LISTED, characters=400) for each in ordered]
     for count in range(len(listed), -1, -1):
         body = envelope(
             event_type,
