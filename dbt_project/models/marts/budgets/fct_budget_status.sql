@@ -3,10 +3,6 @@ with budgets as (
     select * from {{ ref('stg_config__budgets') }}
 ),
 
-budget_use as (
-    select * from {{ ref('int_budgets__use') }}
-),
-
 drivers as (
     select * from {{ ref('int_budgets__drivers') }}
 ),
@@ -19,18 +15,13 @@ periods as (
     select * from {{ ref('int_budgets__periods') }}
 ),
 
-freshness as (
-    select * from {{ ref('fct_source_freshness') }}
+trust as (
+    select * from {{ ref('int_budgets__trust') }}
 ),
 
 owners as (
     select * from {{ ref('dim_entity_owners') }}
     where is_current
-),
-
-price_reviews as (
-    select * from {{ ref('fct_price_reviews') }}
-    where kind = 'rate' and status = 'waiting'
 ),
 
 nodes as (
@@ -39,35 +30,6 @@ nodes as (
 
 paths as (
     select * from {{ ref('int_org__paths') }}
-),
-
--- A budget rests on the sources its use came from.
-stale as (
-    select
-        budget_use.budget_id,
-        budget_use.period_start_at,
-        min(budget_use.source_instance) as source_instance
-    from budget_use
-    inner join freshness
-        on budget_use.source_instance = freshness.source_instance
-        and freshness.is_stale
-    group by
-        budget_use.budget_id,
-        budget_use.period_start_at
-),
-
--- And on prices that may be others once somebody has looked.
-in_review as (
-    select
-        budget_use.budget_id,
-        budget_use.period_start_at,
-        min(budget_use.model_id) as model_id
-    from budget_use
-    inner join price_reviews
-        on budget_use.model_id = price_reviews.subject
-    group by
-        budget_use.budget_id,
-        budget_use.period_start_at
 )
 
 select
@@ -117,12 +79,8 @@ select
 
     periods.first_usage_at,
     current_pass.as_of,
-    stale.budget_id is null as is_complete,
-    case
-        when stale.budget_id is not null then concat('stale source: ', stale.source_instance)
-        when in_review.budget_id is not null and budgets.measure in ('cost', 'charged')
-            then concat('price to be reviewed: ', in_review.model_id)
-    end as held_reason
+    trust.is_complete,
+    trust.held_reason
 from periods
 inner join budgets
     on periods.budget_id = budgets.budget_id
@@ -135,10 +93,7 @@ left join owners
 left join drivers
     on periods.budget_id = drivers.budget_id
     and periods.period_start_at = drivers.period_start_at
-left join stale
-    on periods.budget_id = stale.budget_id
-    and periods.period_start_at = stale.period_start_at
-left join in_review
-    on periods.budget_id = in_review.budget_id
-    and periods.period_start_at = in_review.period_start_at
+left join trust
+    on periods.budget_id = trust.budget_id
+    and periods.period_start_at = trust.period_start_at
 cross join current_pass

@@ -1,0 +1,93 @@
+-- one row per budget and period: whether the data that it rests on are whole, and why its limits are held if they are not
+with periods as (
+    select * from {{ ref('int_budgets__periods') }}
+),
+
+budgets as (
+    select * from {{ ref('stg_config__budgets') }}
+),
+
+budget_use as (
+    select * from {{ ref('int_budgets__use') }}
+),
+
+budget_sources as (
+    select * from {{ ref('int_budgets__sources') }}
+),
+
+freshness as (
+    select * from {{ ref('fct_source_freshness') }}
+),
+
+price_reviews as (
+    select * from {{ ref('fct_price_reviews') }}
+    where kind = 'rate' and status = 'waiting'
+),
+
+-- A period rests on the sources that its use came from, and on those of its budget that were last read before its end: what they
+-- did not give may be use.
+rests_on as (
+    select
+        budget_id,
+        period_start_at,
+        source_instance
+    from budget_use
+    union
+    select
+        periods.budget_id,
+        periods.period_start_at,
+        budget_sources.source_instance
+    from periods
+    inner join budget_sources
+        on periods.budget_id = budget_sources.budget_id
+    inner join freshness
+        on budget_sources.source_instance = freshness.source_instance
+        and freshness.last_read_at < periods.period_end_at
+),
+
+stale as (
+    select
+        rests_on.budget_id,
+        rests_on.period_start_at,
+        min(rests_on.source_instance) as source_instance
+    from rests_on
+    inner join freshness
+        on rests_on.source_instance = freshness.source_instance
+        and freshness.is_stale
+    group by
+        rests_on.budget_id,
+        rests_on.period_start_at
+),
+
+-- And on prices that may be others once somebody has looked.
+in_review as (
+    select
+        budget_use.budget_id,
+        budget_use.period_start_at,
+        min(budget_use.model_id) as model_id
+    from budget_use
+    inner join price_reviews
+        on budget_use.model_id = price_reviews.subject
+    group by
+        budget_use.budget_id,
+        budget_use.period_start_at
+)
+
+select
+    periods.budget_id,
+    periods.period_start_at,
+    stale.budget_id is null as is_complete,
+    case
+        when stale.budget_id is not null then concat('stale source: ', stale.source_instance)
+        when in_review.budget_id is not null and budgets.measure in ('cost', 'charged')
+            then concat('price to be reviewed: ', in_review.model_id)
+    end as held_reason
+from periods
+inner join budgets
+    on periods.budget_id = budgets.budget_id
+left join stale
+    on periods.budget_id = stale.budget_id
+    and periods.period_start_at = stale.period_start_at
+left join in_review
+    on periods.budget_id = in_review.budget_id
+    and periods.period_start_at = in_review.period_start_at
