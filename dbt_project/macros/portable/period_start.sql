@@ -27,7 +27,8 @@
     end
 {%- endmacro %}
 
-{# The end, in UTC, of the period that starts at a UTC timestamp: calendar steps are taken in local time. #}
+{# The end, in UTC, of the period that starts at a UTC timestamp: calendar steps are taken in local time, from midnight also
+   where the clocks go forward at midnight and the first day begins at one. #}
 {% macro period_end(budget, column) -%}
     {{ return(adapter.dispatch('period_end')(budget, column)) }}
 {%- endmacro %}
@@ -40,7 +41,7 @@
         else
             cast(
                 (
-                    cast(({{ column }} at time zone 'UTC') at time zone {{ budget }}.timezone as timestamp)
+                    date_trunc('day', ({{ column }} at time zone 'UTC') at time zone {{ budget }}.timezone)
                     + case {{ budget }}.period
                         when 'day' then interval '1 day'
                         when 'week' then interval '7 days'
