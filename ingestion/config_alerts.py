@@ -3,10 +3,11 @@
 Belongs here: the shape of an alert, and rules that one alert can be judged by alone.
 """
 
+from datetime import timedelta
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from ingestion.config_budgets import LEVELS, Length, OnNoData, Recipients, length_of
 from ingestion.config_types import Declared, Id, Money
@@ -43,7 +44,7 @@ class Alert(Declared):
     each: Literal["workspace", "team", "user", "agent", "application", "customer"] | None = None
     enabled: bool = True
     paused: bool = False
-    window: Length = "1h"
+    window: Annotated[Length, Field(description="Whole quarters of an hour, at most 24h.")] = "1h"
     floor_usd: Money = Decimal(1)
     thresholds: Levels
     on_no_data: OnNoData = "hold"  # where too little is known to judge by
@@ -60,7 +61,10 @@ class Alert(Declared):
         tree = TREES.get(self.kind)
         if self.each and tree and (self.each == "customer") != (tree == "customer"):
             raise ValueError(f"{self.kind} is of the {tree} tree")
-        if length_of(self.window).total_seconds() > 24 * 3600:
+        # What is usual is known by quarters of an hour.
+        if length_of(self.window) % timedelta(minutes=15):
+            raise ValueError("window must be quarters of an hour, for example 45m")
+        if length_of(self.window) > timedelta(hours=24):
             raise ValueError("window is at most 24h")
         if self.floor_usd <= 0:
             raise ValueError("floor_usd is more than 0: what is less is no alarm")

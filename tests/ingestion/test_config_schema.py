@@ -282,3 +282,14 @@ def test_only_a_burn_rate_with_a_critical_threshold_acts(said: dict[str, Any]) -
     assert reason(Alert.model_validate, whole | said) == (
         "actions: only a burn_rate acts, at its critical threshold"
     )
+
+
+def test_a_burn_rates_window_is_whole_quarters_of_an_hour() -> None:
+    whole = {"id": "a", "entity": "acme", "kind": "burn_rate", "thresholds": {"info": 8}}
+    for window in ("15m", "90m", "24h"):
+        assert Alert.model_validate(whole | {"window": window}).window == window
+    for window in ("1m", "20m"):
+        assert reason(Alert.model_validate, whole | {"window": window}) == (
+            "window must be quarters of an hour, for example 45m"
+        )
+    assert reason(Alert.model_validate, whole | {"window": "2d"}) == "window is at most 24h"
