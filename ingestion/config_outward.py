@@ -16,7 +16,8 @@ EventType = Literal[
     "wallet.threshold_reached", "wallet.threshold_recovered", "spend.burn_rate_exceeded",
     "spend.anomaly_detected", "trust.threshold_reached", "trust.threshold_recovered",
     "margin.threshold_reached", "margin.threshold_recovered", "price.changed", "source.failed",
-    "source.recovered", "period.closed", "limit.applied", "limit.released", "limit.held",
+    "source.recovered", "gateway.refused", "gateway.recovered", "snapshot.overdue",
+    "snapshot.recovered", "period.closed", "limit.applied", "limit.released", "limit.held",
     "limit.override_detected", "limit.unacknowledged", "test.ping",
 ]  # fmt: skip
 

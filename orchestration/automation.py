@@ -60,6 +60,9 @@ TIMEZONE = "UTC"
 # A month's books close so many days after its end (DESIGN D21), as a pass begins.
 CLOSE_AFTER_DAYS = 5
 
+# With a pass an hour, a published snapshot older than this is told to people.
+SNAPSHOT_OVERDUE_AFTER = timedelta(hours=3)
+
 PASS_INTERVAL_SECONDS = 300
 WAKE_INTERVAL_SECONDS = 30
 SPOOL_INTERVAL_SECONDS = 10

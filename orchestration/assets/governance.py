@@ -17,7 +17,7 @@ from ingestion.pipeline import few_collections, pipeline_for
 from orchestration import settings
 from orchestration.assets.gateways import declared_gateways
 from orchestration.assets.raw import RawTranslator
-from orchestration.automation import DISPATCH_POOL, WAREHOUSE_POOL
+from orchestration.automation import DISPATCH_POOL, SNAPSHOT_OVERDUE_AFTER, WAREHOUSE_POOL
 from orchestration.declared import declared_config
 from orchestration.enforcement.command import announce_overdue
 from orchestration.enforcement.reconcile import reconcile
@@ -28,6 +28,7 @@ from orchestration.governance.closes import announce_closes
 from orchestration.governance.endpoints import EndpointConfig, sync_endpoints
 from orchestration.governance.evaluate import evaluate
 from orchestration.governance.losses import announce_losses, read_losses, unwatched_losses
+from orchestration.governance.overdue import announce_overdue_snapshot
 from orchestration.governance.price_changes import announce_price_changes, read_price_changes
 from orchestration.governance.readings import read_alerts
 from orchestration.governance.sources import announce_sources, read_sources, unwatched_sources
@@ -93,6 +94,13 @@ def outbound_assets(
             wallets = read_wallets(connection)
             sources = read_sources(connection)
             alerts = read_alerts(connection)
+        # Before anything that could fail: that nothing is published any more must be told.
+        messages = announce_overdue_snapshot(
+            engine,
+            as_of=reading.as_of,
+            now=settings.now(),
+            overdue_after=SNAPSHOT_OVERDUE_AFTER,
+        )
         targets = {each.id: each.targets for each in config.gateways} if config else {}
         done = evaluate(
             engine,
@@ -100,7 +108,7 @@ def outbound_assets(
             others={**wallet_alerts(engine, wallets), **alerts},
             exempt=config.exempt_keys if config is not None else (),
         )
-        messages = announce_losses(engine, unwatched_losses(losses, alerts), as_of=reading.as_of)
+        messages += announce_losses(engine, unwatched_losses(losses, alerts), as_of=reading.as_of)
         messages += announce_price_changes(engine, price_changes, as_of=reading.as_of)
         messages += announce_sources(
             engine, unwatched_sources(sources, alerts), as_of=reading.as_of
@@ -181,6 +189,11 @@ def outbound_assets(
             by="meterhouse",
             rules=Rules(),
         )
+        refused = [
+            f"{each.gateway} refuses our credential: {each.why}"
+            for each in actions
+            if each.result == "refused"
+        ]
         unacknowledged, _ = announce_overdue(engine, now=settings.now())
         return dg.MaterializeResult(
             metadata={
@@ -195,7 +208,7 @@ def outbound_assets(
                     }
                     for each in actions
                 ),
-                "needs_a_person": unacknowledged,
+                "needs_a_person": [*unacknowledged, *refused],
                 "actions": len(actions),
                 "written": sum(1 for each in actions if not each.dry_run),
             }

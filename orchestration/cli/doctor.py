@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 from typing import Any
 
 import click
@@ -20,6 +21,7 @@ from orchestration.cli.endpoints import endpoint_states
 from orchestration.cli.reviews import price_reviews
 from orchestration.cli.suggestions import identity_suggestions
 from orchestration.declared import declared_config, read_config
+from orchestration.enforcement.credentials import refused_gateways
 from orchestration.ops import commands
 from orchestration.ops.identities import accepted_identities
 from orchestration.ops.people import price_approvals
@@ -28,7 +30,7 @@ from orchestration.warehouse import published_marts
 
 _SHOWN_SUGGESTIONS = 10
 _READINGS = """
-    select source_instance, last_read_at, last_usage_at, rows_rejected_count, is_stale
+    select source_instance, last_read_at, last_usage_at, rows_rejected_count
     from trust.fct_source_freshness
 """
 
@@ -48,10 +50,12 @@ def doctor() -> None:
     """What is set up, what is missing, what needs a person; exit code 1 if anything does."""
     findings = [
         *_config_findings(),
+        *_snapshot_findings(),
         *_source_findings(declared_config(), os.environ),
         *_price_findings(),
         *_identity_findings(),
         *_endpoint_findings(),
+        *_gateway_findings(declared_config()),
     ]
     table = Table(title="What the doctor sees", title_justify="left", title_style="bold")
     for column in ("subject", "state", "what to do"):
@@ -71,6 +75,26 @@ def _config_findings() -> Iterator[Finding]:
             yield Finding("config/", "refused", str(problem), needs_a_person=True)
         return
     yield Finding("config/", "ok", "", needs_a_person=False)
+
+
+def _snapshot_findings() -> Iterator[Finding]:
+    """How old what is published is: passes that stopped publish nothing, and say nothing."""
+    from orchestration.automation import SNAPSHOT_OVERDUE_AFTER  # loads Dagster: only where asked
+
+    if not settings.marts_path().exists():
+        return
+    with published_marts(settings.marts_path()) as connection:
+        found = connection.execute("select max(as_of) from core.published_snapshot").fetchone()
+    if not found or found[0] is None:
+        return
+    is_overdue = settings.now() - found[0].replace(tzinfo=UTC) > SNAPSHOT_OVERDUE_AFTER
+    advice = "nothing newer is published: see the last passes and their checks"
+    yield Finding(
+        "published marts",
+        f"as of {found[0]:%Y-%m-%d %H:%M} UTC",
+        advice if is_overdue else "",
+        needs_a_person=is_overdue,
+    )
 
 
 def _source_findings(config: Config | None, environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -95,7 +119,9 @@ def _source_finding(
     if reading is None:
         return Finding(source.id, "ready, never read", "meterhouse run", needs_a_person=False)
     read_at, rejected = f"{reading['last_read_at']:%Y-%m-%d %H:%M} UTC", reading["rejected"]
-    if reading["is_stale"]:
+    # Against now: the marts say what was stale as they were published.
+    age = settings.now(environ) - reading["last_read_at"].replace(tzinfo=UTC)
+    if age > timedelta(hours=source.stale_after_hours):
         advice = f"last read {read_at}: see the last run of its load"
         return Finding(source.id, "stale", advice, needs_a_person=True)
     if rejected:
@@ -165,6 +191,21 @@ def _endpoint_findings() -> Iterator[Finding]:
         yield Finding(request.gateway, state, advice, needs_a_person=True)
 
 
+def _gateway_findings(config: Config | None) -> Iterator[Finding]:
+    """Gateways that refuse our credential while limits are to be set there."""
+    names = [each.id for each in config.gateways] if config else []
+    engine = open_store(settings.ops_url(os.environ))
+    try:
+        with reading(engine) as connection:
+            refused = refused_gateways(connection, names, now=settings.now(os.environ))
+    finally:
+        engine.dispose()
+    for name, answer in refused.items():
+        advice = "no limit is set there: see admin_key_env in config/enforcement.yaml"
+        state = f"refuses our credential ({answer})"
+        yield Finding(f"gateway {name}", state, advice, needs_a_person=True)
+
+
 def _identity_findings() -> Iterator[Finding]:
     """Identifiers that look like a known node, the dearest first; beyond ten only counted."""
     suggestions = identity_suggestions()
@@ -200,5 +241,5 @@ def _readings() -> dict[str, dict[str, Any]]:
         return {}
     with published_marts(settings.marts_path()) as connection:
         rows = connection.execute(_READINGS).fetchall()
-    names = ("last_read_at", "last_usage_at", "rejected", "is_stale")
+    names = ("last_read_at", "last_usage_at", "rejected")
     return {instance: dict(zip(names, row, strict=True)) for instance, *row in rows}

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from orchestration.enforcement import acting
 from orchestration.enforcement.acting import Respected, TurnLost
 from orchestration.enforcement.caps import settled_cap
+from orchestration.enforcement.credentials import tell_credential
 from orchestration.enforcement.gateway import (
     Gateway,
     GatewayRefused,
@@ -102,7 +103,7 @@ def _reconcile_gateway(turn: Turn, gateway: Gateway | None, rules: Rules) -> lis
         failing = reconciler.failing_keys(connection, turn.name)
         is_armed = turn.name in armed_gateways(connection)
     actions: list[Action] = []
-    unanswered = 0
+    unanswered, is_accepted = 0, False
     for limit in _in_turn(limits, failing=failing, start=turn.fence):
         try:
             action = _reconcile_key(turn, limit, gateway, is_armed=is_armed, rules=rules)
@@ -112,18 +113,23 @@ def _reconcile_gateway(turn: Turn, gateway: Gateway | None, rules: Rules) -> lis
                 "gateway %s refuses our credential (%s); its state is unknown", turn.name, error
             )
             actions.append(_finding(turn, limit, "refused", str(error)))
+            tell_credential(turn, refusal=str(error))
             return actions
         except GatewayUnavailable as error:
             actions.append(_finding(turn, limit, "unknown", str(error)))
-            unanswered = 0 if isinstance(error, KeyRefused) else unanswered + 1
+            is_answer = isinstance(error, KeyRefused)
+            is_accepted |= is_answer
+            unanswered = 0 if is_answer else unanswered + 1
             if unanswered == _UNANSWERED_AT_MOST:
-                return actions
+                break
             continue
-        unanswered = 0
+        unanswered, is_accepted = 0, gateway is not None
         if action is None and gateway is not None and limit.key_ref in failing:
             action = _finding(turn, limit, "recorded", "the gateway answers for it again")
         if action is not None:
             actions.append(action)
+    if is_accepted:
+        tell_credential(turn, refusal=None)
     return actions
 
 

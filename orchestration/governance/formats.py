@@ -10,10 +10,12 @@ from typing import Any
 # The table that explains an event, by the first word of its type.
 MARTS = {
     "budget": "budgets/fct_budget_status",
+    "gateway": "budgets/fct_enforcement_actions",
     "limit": "budgets/fct_enforcement_actions",
     "margin": "margin/fct_margin_monthly",
     "period": "spend/fct_corrections",
     "price": "trust/fct_price_changes",
+    "snapshot": "core/published_snapshot",
     "source": "trust/fct_source_freshness",
     "spend": "spend/fct_entity_spend_daily",
     "test": "core/published_snapshot",
@@ -55,7 +57,7 @@ def _subject(data: Mapping[str, Any]) -> str:
         found = data.get(name)
         if isinstance(found, dict):
             return f" {_plain(found.get('name') or found.get('key'))}"
-    for name in ("source", "key_alias", "period", "day"):
+    for name in ("source", "key_alias", "gateway", "period", "day"):
         if isinstance(data.get(name), str):
             return f" {_plain(data[name])}"
     return ""

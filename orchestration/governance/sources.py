@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Engine
 
-from orchestration.governance.bodies import iso, single_body
-from orchestration.governance.endpoints import hearing_endpoints, subscribed
+from orchestration.governance.bodies import iso
+from orchestration.governance.endpoints import hearing_endpoints
+from orchestration.governance.outages import Words, tell_outage
 from orchestration.governance.subjects import Subject
-from orchestration.ops.outbox import enqueue
 from orchestration.ops.store import writing
-from orchestration.ops.tables import outbox
 
-_FAILED, _RECOVERED = "source.failed", "source.recovered"
-_SUBJECT_KIND = "source"
+_WORDS = Words("source", "source.failed", "source.recovered")
 _READINGS = """
     select source_instance, source, last_read_at, last_usage_at, is_stale
     from trust.fct_source_freshness
@@ -56,44 +54,21 @@ def unwatched_sources(
 
 
 def announce_sources(engine: Engine, sources: Sequence[SourceReading], *, as_of: datetime) -> int:
-    """How many messages now wait; an endpoint is told of changes since it was told last.
-
-    They are about the whole installation: endpoints that hear of a part of it alone get none.
-    """
-    messages = 0
+    """How many messages now wait; an endpoint is told of changes since it was told last."""
     with writing(engine) as connection:
         endpoints = hearing_endpoints(connection)
-        for source in sources:
-            event_type = _FAILED if source.is_stale else _RECOVERED
-            for target in subscribed(endpoints, event_type=event_type, entities=()):
-                told = _told(connection, source.source_instance, target.id)
-                if (told[-1] if told else _RECOVERED) == event_type:
-                    continue
-                messages += enqueue(
-                    connection,
-                    subject_kind=_SUBJECT_KIND,
-                    subject_id=f"{source.source_instance}|{len(told) + 1}",
-                    event_type=event_type,
-                    endpoint_ids=[target.id],
-                    body=single_body(event_type, timestamp=as_of, data=_data(source, as_of)),
-                    created_at=as_of,
-                )
-    return messages
-
-
-def _told(connection: Connection, source_instance: str, endpoint_id: str) -> list[str]:
-    """What an endpoint was told of a source, in order."""
-    return list(
-        connection.scalars(
-            select(outbox.c.event_type)
-            .where(
-                outbox.c.subject_kind == _SUBJECT_KIND,
-                outbox.c.subject_id.startswith(f"{source_instance}|", autoescape=True),
-                outbox.c.endpoint_id == endpoint_id,
+        return sum(
+            tell_outage(
+                connection,
+                _WORDS,
+                source.source_instance,
+                is_down=source.is_stale,
+                data=_data(source, as_of),
+                endpoints=endpoints,
+                at=as_of,
             )
-            .order_by(outbox.c.ordinal)
+            for source in sources
         )
-    )
 
 
 def _data(source: SourceReading, as_of: datetime) -> dict[str, object]:

@@ -55,6 +55,14 @@ class StoredOverride:
     marks: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Failure:
+    """What a gateway answered where it gave no clear answer, or refused us."""
+
+    result: str  # unknown | refused
+    why: str
+
+
 def limits_of(connection: Connection, gateway: str, *, now: datetime) -> list[Limit]:
     """Every key that was ever to be limited at this gateway."""
     approved = limit_approvals(connection, now=now)
@@ -128,8 +136,8 @@ def gateways_with_limits(connection: Connection) -> list[str]:
     return sorted(names)
 
 
-def failing_keys(connection: Connection, gateway: str) -> dict[str, str]:
-    """The keys whose last finding is a failure (`unknown` or `refused`), with which it is."""
+def failing_keys(connection: Connection, gateway: str) -> dict[str, "Failure"]:
+    """The keys whose last finding is a failure."""
     here = enforcement_action.c.gateway == gateway
     last = (
         select(func.max(enforcement_action.c.seq))
@@ -137,12 +145,12 @@ def failing_keys(connection: Connection, gateway: str) -> dict[str, str]:
         .group_by(enforcement_action.c.key_ref)
     )
     rows = connection.execute(
-        select(enforcement_action.c.key_ref, enforcement_action.c.result).where(
+        select(enforcement_action).where(
             enforcement_action.c.seq.in_(last),
             enforcement_action.c.result.in_(("unknown", "refused")),
         )
     )
-    return {row.key_ref: row.result for row in rows}
+    return {row.key_ref: Failure(row.result, row.why) for row in rows}
 
 
 def is_current(connection: Connection, limit: Limit) -> bool:

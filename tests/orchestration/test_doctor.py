@@ -1,10 +1,12 @@
 """The doctor says which source is not scheduled and why, and what a person has to look at."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from contract_marts import publish
 
 from orchestration.cli import main
 
@@ -26,6 +28,21 @@ def ask(folder: Path, *, sources: str = SOURCES, environ: Mapping[str, str]) -> 
     (config / "sources.yaml").write_text(sources, encoding="utf-8")
     home = {"METERHOUSE_HOME": str(folder / "home"), "METERHOUSE_CONFIG": str(config)}
     return CliRunner().invoke(main, ["doctor"], env={**home, "COLUMNS": "140", **environ})
+
+
+def publish_marts(folder: Path, *, read_at: datetime, as_of: datetime) -> None:
+    """Marts as they were published: nothing was stale then."""
+    (folder / "home").mkdir()
+    reading = {"source_instance": "proxy-one", "last_read_at": read_at, "is_stale": False}
+    publish(
+        folder / "home" / "marts.duckdb",
+        {
+            "core.published_snapshot": [{"snapshot_id": 1, "as_of": as_of}],
+            "trust.fct_source_freshness": [{**reading, "rows_rejected_count": 0}],
+            "trust.fct_price_reviews": [],
+            "trust.fct_identity_suggestions": [],
+        },
+    )
 
 
 def line_of(result: Result, subject: str) -> str:
@@ -57,3 +74,23 @@ def test_a_proxy_is_read_one_way(tmp_path: Path, ways: str) -> None:
     result = ask(tmp_path, sources=sources, environ={})
     assert result.exit_code == 1
     assert "say either base_url_env and api_key_env, or database_url_env" in result.output
+
+
+@pytest.mark.parametrize(
+    "hours, is_overdue, is_stale",
+    [(0, False, False), (3, False, False), (4, True, False), (7, True, True)],
+)
+def test_what_is_published_is_judged_as_of_now(
+    tmp_path: Path, hours: int, is_overdue: bool, is_stale: bool
+) -> None:
+    """Passes that stopped call nothing stale any more."""
+    as_of = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    publish_marts(tmp_path, read_at=as_of, as_of=as_of)
+    environ = {"ONE_URL": "http://127.0.0.1:9", "ONE_KEY": "k"}
+    now = (as_of + timedelta(hours=hours)).isoformat()
+    result = ask(tmp_path, environ={**environ, "METERHOUSE_NOW": now})
+    line = line_of(result, "published marts")
+    assert "as of 2026-11-23 12:00 UTC" in line
+    assert ("nothing newer is published" in line) == is_overdue
+    assert (" stale " in line_of(result, "proxy-one")) == is_stale
+    assert result.exit_code == (1 if is_overdue else 0)

@@ -6,13 +6,18 @@ from pathlib import Path
 
 import pytest
 from budget_readings import AS_OF, key
+from click.testing import CliRunner
 from gateway_server import ADMIN_KEY, FakeGateway, gateway_server
 from limited_place import LimitedPlace
-from ops_stores import endpoint, opened_store
+from ops_stores import body, endpoint, opened_store, rows, store_url
 
+from orchestration.cli import main
+from orchestration.enforcement.credentials import refused_gateways
 from orchestration.enforcement.litellm import LiteLLMGateway
 from orchestration.governance.endpoints import sync_endpoints
 from orchestration.ops.people import arm
+from orchestration.ops.store import reading as reading_store
+from orchestration.ops.tables import outbox
 
 NAMES = [f"{number:064x}" for number in range(6)]
 
@@ -84,3 +89,71 @@ def test_a_key_that_answers_again_is_found_to(tmp_path: Path) -> None:
         gateway.broken = {}
         assert place.results() == [("read", "recorded")]
         assert place.results() == []
+
+
+def told(place: LimitedPlace) -> list[str]:
+    found = sorted(rows(place.engine, outbox), key=lambda row: row["ordinal"])
+    return [row["event_type"] for row in found if row["subject_kind"] == "gateway"]
+
+
+def refused(place: LimitedPlace) -> dict[str, str]:
+    with reading_store(place.engine) as connection:
+        return refused_gateways(connection, ["litellm-main", "other"], now=AS_OF)
+
+
+def test_a_refused_credential_is_told_once_an_outage_with_one_call_a_run(tmp_path: Path) -> None:
+    with armed_place(tmp_path) as (place, gateway):
+        sync_endpoints(place.engine, [endpoint(), endpoint("part", entities=("team-search",))])
+        client = place.gateways
+        wrong = LiteLLMGateway(gateway.url, admin_key="wrong", changed_by="meterhouse")
+        for outage in (1, 2):
+            place.gateways = {"litellm-main": wrong}
+            calls = len(gateway.calls)
+            for _ in range(3):
+                assert place.results() == [("read", "refused")]
+            assert len(gateway.calls) == calls + 3
+            assert refused(place) == {"litellm-main": "GET key/info: 401"}
+            assert told(place) == ["gateway.refused", "gateway.recovered"] * (outage - 1) + [
+                "gateway.refused"
+            ]
+            place.gateways = client
+            place.run()
+            assert refused(place) == {}
+            assert told(place) == ["gateway.refused", "gateway.recovered"] * outage
+        wrong.close()
+
+
+def test_a_refusal_says_which_gateway_and_what_it_answered(tmp_path: Path) -> None:
+    with armed_place(tmp_path) as (place, gateway):
+        gateway.broken = {name: 403 for name in NAMES}
+        place.run()
+        [row] = [row for row in rows(place.engine, outbox) if row["subject_kind"] == "gateway"]
+        assert body(row)["data"] == {
+            "gateway": "litellm-main",
+            "answer": "GET key/info: 403",
+            "as_of": "2026-11-23T12:00:00.000000Z",
+        }
+        found = CliRunner().invoke(main, ["doctor"], env=_environ(tmp_path))
+        assert found.exit_code == 1
+        assert "refuses our credential (GET key/info: 403)" in found.output
+
+
+def _environ(folder: Path) -> dict[str, str]:
+    (folder / "enforcement.yaml").write_text(
+        "gateways:\n  - {id: litellm-main, system: litellm, base_url_env: A, admin_key_env: B}\n",
+        encoding="utf-8",
+    )
+    (folder / "entities.yaml").write_text(
+        "entities:\n  - {id: acme, type: organisation}\n", encoding="utf-8"
+    )
+    (folder / "sources.yaml").write_text(
+        "sources:\n  - {id: litellm-main, system: litellm, evidence_layer: gateway,"
+        " base_url_env: C, api_key_env: D}\n",
+        encoding="utf-8",
+    )
+    return {
+        "METERHOUSE_HOME": str(folder / "home"),
+        "METERHOUSE_CONFIG": str(folder),
+        "METERHOUSE_OPS_URL": store_url(folder),
+        "COLUMNS": "200",
+    }

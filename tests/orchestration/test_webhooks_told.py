@@ -20,6 +20,7 @@ from orchestration.cli import main
 from orchestration.governance.endpoints import sync_endpoints
 from orchestration.governance.evaluate import evaluate
 from orchestration.governance.formats import MARTS, slack_body, with_link
+from orchestration.governance.overdue import announce_overdue_snapshot
 from orchestration.governance.sources import SourceReading, announce_sources
 from orchestration.governance.webhooks import dispatch
 from orchestration.ops.store import writing
@@ -151,6 +152,27 @@ def test_a_source_that_fails_is_told_once_and_again_after_it_recovered(engine: E
         "last_usage_at": None,
         "lag_seconds": 25_200,
         "as_of": "2026-11-23T12:00:00.000000Z",
+    }
+
+
+def test_a_snapshot_that_is_overdue_is_told_once_and_that_one_came_again(engine: Engine) -> None:
+    sync_endpoints(engine, [endpoint(), endpoint("part", entities=("team-search",))])
+
+    def told(hours: int) -> int:
+        now, after = AS_OF + timedelta(hours=hours), timedelta(hours=3)
+        return announce_overdue_snapshot(engine, as_of=AS_OF, now=now, overdue_after=after)
+
+    assert [told(hours) for hours in (0, 3, 4, 5, 0, 1, 4)] == [0, 0, 1, 0, 1, 0, 1]
+    messages = sorted(rows(engine, outbox), key=lambda row: row["ordinal"])
+    assert [row["event_type"] for row in messages] == [
+        "snapshot.overdue",
+        "snapshot.recovered",
+        "snapshot.overdue",
+    ]
+    assert {row["endpoint_id"] for row in messages} == {"finops"}
+    assert json.loads(messages[0]["body"])["data"] == {
+        "as_of": "2026-11-23T12:00:00.000000Z",
+        "age_seconds": 14_400,
     }
 
 
