@@ -32,6 +32,8 @@ class FakeGateway:
     broken: dict[str, int] = field(default_factory=dict)  # target -> status, until taken out
     lock: threading.Lock = field(default_factory=threading.Lock)
     before_write: dict[str, dict[str, Any]] = field(default_factory=dict)
+    # What happens while the first call to a path waits for its answer.
+    meanwhile: dict[str, Callable[[], None]] = field(default_factory=dict)
 
     def count(self, method: str) -> int:
         """How many calls came in with this method."""
@@ -169,6 +171,9 @@ def _key(values: dict[str, Any]) -> dict[str, Any]:
 def _admit(gateway: FakeGateway, handler: BaseHTTPRequestHandler, path: str) -> bool:
     with gateway.lock:
         gateway.calls.append((handler.command, path))
+        meanwhile = gateway.meanwhile.pop(path, None)
+    if meanwhile:
+        meanwhile()
     if handler.headers.get("Authorization") == f"Bearer {ADMIN_KEY}":
         return True
     _answer(handler, 401, {"error": {"type": "auth_error"}})

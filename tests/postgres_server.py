@@ -1,6 +1,7 @@
 """A real Postgres of its own, from the binaries on this machine, in a folder that goes again."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
 _USER = "meterhouse"
 
@@ -60,6 +62,16 @@ def postgres_server() -> Iterator[str]:
             process.communicate(timeout=60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def empty_database(server: str) -> str:
+    """The URL of a new database at a running server."""
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    name = f"ops_{random.SystemRandom().randrange(10**12)}"
+    with admin.connect() as connection:
+        connection.execute(text(f"create database {name}"))
+    admin.dispose()
+    return f"{server.rpartition('/')[0]}/{name}"
 
 
 def _free_port() -> int:

@@ -16,8 +16,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from gateway_server import FakeReceiver, receiver_server
 from ops_stores import ENVIRON, endpoint, rows, store_url
-from postgres_server import postgres_server
-from sqlalchemy import Engine, create_engine, delete, text, update
+from postgres_server import empty_database, postgres_server
+from sqlalchemy import Engine, delete, update
 
 from orchestration.governance.endpoints import sync_endpoints
 from orchestration.governance.webhooks import Dispatched, dispatch
@@ -36,18 +36,11 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty store."""
     if request.param == "sqlite":
-        yield store_url(tmp_path)
-        return
-    server = request.getfixturevalue("server")
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
-    name = f"ops_{random.SystemRandom().randrange(10**12)}"
-    with admin.connect() as connection:
-        connection.execute(text(f"create database {name}"))
-    admin.dispose()
-    yield server.rpartition("/")[0] + f"/{name}"
+        return store_url(tmp_path)
+    return empty_database(request.getfixturevalue("server"))
 
 
 @pytest.fixture
