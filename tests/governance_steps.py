@@ -68,6 +68,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             os.environ["METERHOUSE_CRASH_AT"] = task["crash_at"]
+            os.environ["METERHOUSE_CHECKPOINTS_TO"] = task["trace"]
             walk(task)
             os._exit(0)
         _, status = os.waitpid(child, 0)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkpoint_trace import passings, written_in
 from gateway_server import gateway_server, receiver_server
 from ops_stores import opened_store, rows, store_url
 
@@ -31,6 +32,8 @@ POINTS = {
     "reconcile.applied": 2,
     "reconcile.recorded": 2,
 }
+# Killed where whole passes are: a book of wallets is not on this road.
+ELSEWHERE = {"wallets.before_commit"}
 Walk = Callable[[dict[str, Any]], int]
 
 
@@ -58,7 +61,12 @@ def walk() -> Iterator[Walk]:
 
 
 def final_state(
-    walk: Walk, folder: Path, crashes: list[str], *, mutant: str | None = None
+    walk: Walk,
+    folder: Path,
+    crashes: list[str],
+    *,
+    mutant: str | None = None,
+    trace: Path | None = None,
 ) -> dict[str, Any]:
     """Where the road ends after these crashes, with the outside world's view of it."""
     folder.mkdir()
@@ -68,6 +76,7 @@ def final_state(
             "gateway_url": gateway.url,
             "receiver_url": receiver.url,
             "mutant": mutant,
+            "trace": str(trace) if trace else "",
         }
         for point in crashes:
             status = walk({**task, "crash_at": point})
@@ -109,6 +118,17 @@ def test_the_clean_walk_breaches_blocks_recovers_and_releases(clean: dict[str, A
         "limit.released",
     ]
     assert {status for status, _, _ in clean["messages"].values()} == {"delivered"}
+
+
+def test_every_checkpoint_of_the_road_is_killed_at_each_time_it_is_passed(
+    walk: Walk, tmp_path: Path
+) -> None:
+    trace = tmp_path / "checkpoints"
+    final_state(walk, tmp_path / "ops", [], trace=trace)
+    assert passings(trace) == POINTS
+    assert written_in(["orchestration/governance", "orchestration/enforcement"]) == (
+        POINTS.keys() | ELSEWHERE
+    )
 
 
 @pytest.mark.parametrize(
