@@ -30,6 +30,7 @@ _FIELDS = {
     "response_time", "response_status_code", "mode", "config", "prompt_slug", "metadata",
 }  # fmt: skip
 _KEY, _PLAN = "portkey_key", "portkey_plan"
+_NOT_ALLOWED = "You do not have enough permissions to execute this request"
 # Of so many jobs one is still under way when it is first asked about.
 _SLOW_ONE_IN = 25
 
@@ -156,12 +157,14 @@ class Portkey:
         }
 
     async def _keys(self, request: Request) -> JsonObject:
+        self._require_key_api()
         size = int(request.query_params.get("page_size", "50"))
         page = int(request.query_params.get("current_page", "0"))
         keys = self._logs.api_keys()
         return {"object": "list", "total": len(keys), "data": keys[page * size :][:size]}
 
     async def _key(self, request: Request) -> JsonObject:
+        self._require_key_api()
         for key in self._logs.api_keys():
             if key["id"] == request.path_params["key"]:
                 if request.method == "PUT":
@@ -169,16 +172,20 @@ class Portkey:
                 return key | self._state.all(_KEY).get(key["id"], {})
         raise _Refusal(404, "API key not found")
 
+    def _require_key_api(self) -> None:
+        if self._state.get(_PLAN, id=WORKSPACE) == "developer":
+            raise _Refusal(403, _NOT_ALLOWED)
+
     def _update(self, id: str, changes: JsonObject) -> JsonObject:
         if self._state.get(_PLAN, id=WORKSPACE) != "enterprise":
-            raise _Refusal(403, "You do not have enough permissions to execute this request")
+            raise _Refusal(403, _NOT_ALLOWED)
         if not changes.keys() <= {"rate_limits", "usage_limits"}:
             raise _Refusal(400, "Invalid request body")
         self._state.put(_KEY, id=id, body=(self._state.get(_KEY, id=id) or {}) | changes)
         return {}
 
     async def _plan(self, request: Request) -> Response:
-        """Sets what the workspace pays for: limits are set on `enterprise` alone."""
+        """Sets what is paid for: limits are set on `enterprise`, `developer` has no keys to see."""
         self._state.put(_PLAN, id=WORKSPACE, body=orjson.loads(await request.body())["plan"])
         return Response(b"{}", media_type="application/json")
 

@@ -27,6 +27,7 @@ class PortkeyServer:
     lines: list[str] = field(default_factory=list)
     keys: list[Any] = field(default_factory=list)
     graph: Any = None
+    has_key_api: bool = True
     polls: int = 0
     # How every job ends.
     status: str = "success"
@@ -66,6 +67,9 @@ class PortkeyServer:
         if asked.path == "/analytics/graphs/cost":
             return Answer(self._graph(asked))
         if asked.path == "/api-keys":
+            if not self.has_key_api:
+                message = "You do not have enough permissions to execute this request"
+                return Answer({"success": False, "data": {"message": message}}, status=403)
             size, page = int(asked.query["page_size"]), int(asked.query["current_page"])
             data = self.keys[page * size :][:size]
             return Answer({"object": "list", "total": len(self.keys), "data": data})

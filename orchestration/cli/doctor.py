@@ -22,6 +22,8 @@ from orchestration.cli.reviews import price_reviews
 from orchestration.cli.suggestions import identity_suggestions
 from orchestration.declared import declared_config, read_config
 from orchestration.enforcement.credentials import refused_gateways
+from orchestration.enforcement.gateway import GatewayUnavailable
+from orchestration.enforcement.portkey import PortkeyGateway
 from orchestration.ops import commands
 from orchestration.ops.identities import accepted_identities
 from orchestration.ops.people import price_approvals
@@ -56,6 +58,7 @@ def doctor() -> None:
         *_identity_findings(),
         *_endpoint_findings(),
         *_gateway_findings(declared_config()),
+        *_plan_findings(declared_config(), os.environ),
     ]
     table = Table(title="What the doctor sees", title_justify="left", title_style="bold")
     for column in ("subject", "state", "what to do"):
@@ -204,6 +207,27 @@ def _gateway_findings(config: Config | None) -> Iterator[Finding]:
         advice = "no limit is set there: see admin_key_env in config/enforcement.yaml"
         state = f"refuses our credential ({answer})"
         yield Finding(f"gateway {name}", state, advice, needs_a_person=True)
+
+
+def _plan_findings(config: Config | None, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """What a Portkey workspace's plan allows, by asking it: without a key API alerts are all."""
+    for each in config.gateways if config else ():
+        base_url, admin_key = (
+            environ.get(n or "") for n in (each.base_url_env, each.admin_key_env)
+        )
+        if each.system != "portkey" or not (base_url and admin_key):
+            continue
+        client = PortkeyGateway(base_url, admin_key=admin_key)
+        try:
+            missing = client.missing_api()
+        except GatewayUnavailable as error:
+            state, advice = "gives no clear answer", str(error)
+        else:
+            state = "alerts only" if missing else "rates of keys can be limited"
+            advice = f"its plan or admin key has no key API ({missing})" if missing else ""
+        finally:
+            client.close()
+        yield Finding(f"gateway {each.id}", state, advice, needs_a_person=False)
 
 
 def _identity_findings() -> Iterator[Finding]:

@@ -1,14 +1,14 @@
-"""Portkey: the rate of a key, by its id. Calls `GET` and `PUT /api-keys/{id}` only.
+"""Portkey: the rate of a key, by its id. Calls `GET /api-keys`, and `GET` and `PUT /api-keys/{id}`.
 
 Nothing else can be said of a key exactly: it has no block, a budget of at least 1 USD, and no count
-of what it has spent. For those the alert is all. Writing needs a plan and a key that may; without
-them the gateway refuses, which is recorded as such, and again the alert is all.
+of what it has spent. For those the alert is all. Calls need a plan and a key that may; without them
+the gateway refuses, which is recorded as such, and again the alert is all.
 """
 
 from datetime import timedelta
 from typing import Any
 
-from orchestration.enforcement.gateway import KeyState, Settings, Wanted
+from orchestration.enforcement.gateway import GatewayRefused, KeyGone, KeyState, Settings, Wanted
 from orchestration.enforcement.http import ManagementApi
 
 _RATE = "requests_per_minute"
@@ -28,6 +28,14 @@ class PortkeyGateway:
     def close(self) -> None:
         """Ends the connections."""
         self._api.close()
+
+    def missing_api(self) -> str | None:
+        """What it answers where the plan or the key has no key API; None where keys are listed."""
+        try:
+            self._api.call("GET", "api-keys", params={"page_size": 1, "current_page": 0})
+        except (GatewayRefused, KeyGone) as error:
+            return str(error)
+        return None
 
     def keeps_mark(self, target: str) -> bool:
         """False: a key's only free text is its owner's."""

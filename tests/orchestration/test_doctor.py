@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from contract_marts import publish
+from portkey_server import API_KEY, portkey_server
 
 from orchestration.cli import main
 
@@ -19,11 +20,18 @@ SOURCES = """sources:
   - {id: proxy-off, system: litellm, evidence_layer: gateway, enabled: false,
      base_url_env: OFF_URL, api_key_env: OFF_KEY}
 """
+PORTKEY_SOURCE = """sources:
+  - {id: portkey-main, system: portkey, evidence_layer: gateway, enabled: false,
+     workspace_slug: main, base_url_env: P_URL, api_key_env: P_READER}
+"""
+PORTKEY = """gateways:
+  - {id: portkey-main, system: portkey, base_url_env: P_URL, admin_key_env: P_KEY}
+"""
 
 
 def ask(folder: Path, *, sources: str = SOURCES, environ: Mapping[str, str]) -> Result:
     config = folder / "config"
-    config.mkdir()
+    config.mkdir(exist_ok=True)
     (config / "entities.yaml").write_text(ENTITIES, encoding="utf-8")
     (config / "sources.yaml").write_text(sources, encoding="utf-8")
     home = {"METERHOUSE_HOME": str(folder / "home"), "METERHOUSE_CONFIG": str(config)}
@@ -94,3 +102,32 @@ def test_what_is_published_is_judged_as_of_now(
     assert ("nothing newer is published" in line) == is_overdue
     assert (" stale " in line_of(result, "proxy-one")) == is_stale
     assert result.exit_code == (1 if is_overdue else 0)
+
+
+@pytest.mark.parametrize(
+    ("has_key_api", "state"), [(True, "rates of keys can be limited"), (False, "alerts only")]
+)
+def test_what_a_portkey_plan_allows_is_asked_by_reading_alone(
+    tmp_path: Path, has_key_api: bool, state: str
+) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "enforcement.yaml").write_text(PORTKEY, encoding="utf-8")
+    with portkey_server(has_key_api=has_key_api) as server:
+        environ = {"P_URL": server.url, "P_KEY": API_KEY}
+        result = ask(tmp_path, sources=PORTKEY_SOURCE, environ=environ)
+        assert [(asked.method, asked.path) for asked in server.script.asked] == [
+            ("GET", "/api-keys")
+        ]
+    assert result.exit_code == 0, result.output
+    line = line_of(result, "gateway portkey-main")
+    assert state in line
+    assert ("has no key API (GET api-keys: 403)" in result.output) is not has_key_api
+    assert API_KEY not in result.output
+
+
+def test_a_portkey_that_does_not_answer_is_said_to(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "enforcement.yaml").write_text(PORTKEY, encoding="utf-8")
+    environ = {"P_URL": "http://127.0.0.1:9", "P_KEY": API_KEY}
+    result = ask(tmp_path, sources=PORTKEY_SOURCE, environ=environ)
+    assert "gives no clear answer" in line_of(result, "gateway portkey-main")

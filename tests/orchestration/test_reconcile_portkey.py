@@ -161,6 +161,18 @@ def test_a_plan_without_limits_refuses_and_the_alert_is_all(
     assert rates(sandbox, key_id) is None
 
 
+def test_a_plan_without_a_key_api_refuses_the_reading_and_the_alert_is_all(
+    place: LimitedPlace, sandbox: Sandbox, key_id: str
+) -> None:
+    plan(sandbox, "developer")
+    done = place.used("800", **SOFT)
+    assert [(each.from_level, each.to_level) for each in done.transitions] == [("ok", "warning")]
+    (found,) = place.run()
+    assert (found.result, found.why) == ("refused", "GET api-keys/{id}: 403")
+    plan(sandbox, "enterprise")
+    assert rates(sandbox, key_id) is None
+
+
 @pytest.mark.parametrize("action", ["block", "zero_budget", "cap_to_remaining"])
 def test_what_it_cannot_do_exactly_is_an_alert_alone(place: LimitedPlace, action: str) -> None:
     place.used("1000", action=action)
