@@ -44,6 +44,7 @@ _ROW = BudgetReading(
     estimated=Decimal("0"),
     first_usage_at=None,
     as_of=AS_OF,
+    fidelity="per_request",
     is_complete=True,
     held_reason=None,
     top_drivers_json='[{"model": "gpt-5", "used": 12.50}]',

@@ -69,6 +69,7 @@ def _reading(row: dict[str, Any], *, as_of: datetime) -> BudgetReading:
         estimated=None,
         first_usage_at=None,
         as_of=as_of,
+        fidelity="per_request",
         is_complete=True,
         held_reason=row["held_reason"],
         top_drivers_json=row["top_drivers_json"],

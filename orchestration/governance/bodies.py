@@ -111,7 +111,11 @@ def context_of(row: BudgetReading) -> dict[str, Any]:
             "critical": money(row.critical_threshold),
         },
         "drivers": _drivers(row.top_drivers_json),
-        "data": {"is_complete": row.is_complete, "held_reason": row.held_reason},
+        "data": {
+            "fidelity": row.fidelity,
+            "is_complete": row.is_complete,
+            "held_reason": row.held_reason,
+        },
     }
 
 

@@ -48,6 +48,7 @@ class BudgetReading:
     estimated: Decimal | None
     first_usage_at: datetime | None
     as_of: datetime
+    fidelity: str | None  # per_request | aggregate | mixed; None: nothing was ever used
     is_complete: bool
     held_reason: str | None
     top_drivers_json: str | None

@@ -33,7 +33,7 @@ TABLES = {
     " tree varchar",
     "warehouse.intermediate.int_org__paths": "entity_key varchar, entity_path varchar",
     "warehouse.intermediate.int_spend__quarter_hours": "entity_key varchar, customer_key varchar,"
-    " bucket_start_at timestamp, usage_on date,"
+    " bucket_start_at timestamp, usage_on date, fidelity varchar,"
     f" effective_cost_usd {MONEY}, estimated_cost_usd {MONEY}, total_tokens bigint",
     "marts.core.fct_usage": "entity_key varchar, customer_key varchar, usage_on date,"
     " source varchar, occurred_at timestamp, fidelity varchar, model_id varchar,"
@@ -72,7 +72,16 @@ def con(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         for day in range(1, 15):
             for quarter in range(1, 5):
                 at = NOW - timedelta(days=day, minutes=15 * quarter)
-                row = ("agent-coder", "internal", at, at.date(), Decimal("0.3"), 0, 100)
+                row = (
+                    "agent-coder",
+                    "internal",
+                    at,
+                    at.date(),
+                    "per_request",
+                    Decimal("0.3"),
+                    0,
+                    100,
+                )
                 put(connection, "intermediate.int_spend__quarter_hours", *row)
         yield connection
 

@@ -266,6 +266,7 @@ def test_the_reading_comes_from_the_published_marts() -> None:
         "amount": "1000::decimal(38,15)",
         "used": "1000.000000000000001::decimal(38,15)",
         "is_current": "true",
+        "fidelity": "'mixed'",
         "is_complete": "true",
         "period_start_at": "timestamp '2026-11-01'",
         "period_end_at": "timestamp '2026-12-01'",

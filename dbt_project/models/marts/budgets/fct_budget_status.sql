@@ -79,6 +79,7 @@ select
 
     periods.first_usage_at,
     current_pass.as_of,
+    trust.fidelity,
     trust.is_complete,
     trust.held_reason
 from periods

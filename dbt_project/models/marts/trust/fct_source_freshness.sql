@@ -33,7 +33,7 @@ usage_totals as (
         count(*) as acts_count,
         min(occurred_at) as first_usage_at,
         max(occurred_at) as last_usage_at,
-        case when min(fidelity) = max(fidelity) then min(fidelity) else 'mixed' end as fidelity
+        {{ common_fidelity('fidelity') }} as fidelity
     from usage_events
     group by source_instance
 )

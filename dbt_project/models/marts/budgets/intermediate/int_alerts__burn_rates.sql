@@ -1,5 +1,5 @@
 -- one row per burn-rate alert: spend of its window as a multiple of what its entity usually spends in the same window of the
--- day, over the last two weeks; what is usual counts at least as the floor. Totals of whole days are no spend of the window.
+-- day, over the last two weeks; what is usual counts at least as the floor. Totals of aggregates are no spend of a window.
 -- Where the tokens are not critical as well, a price or a dearer model made it so
 with alerts as (
     select * from {{ ref('stg_config__alerts') }}
@@ -28,6 +28,7 @@ quarter_hours as (
     from {{ ref('int_spend__quarter_hours') }} as quarter_hours
     inner join current_pass
         on quarter_hours.usage_on >= cast(current_pass.as_of - interval '15 days' as date)
+    where quarter_hours.fidelity = 'per_request'
 ),
 
 recent as (
@@ -83,8 +84,7 @@ in_review as (
     from in_window
     inner join {{ ref('fct_price_reviews') }} as price_reviews
         on in_window.model_id = price_reviews.subject
-        and price_reviews.kind = 'rate'
-        and price_reviews.status = 'waiting'
+        and price_reviews.kind = 'rate' and price_reviews.status = 'waiting'
     group by in_window.alert_id
 ),
 

@@ -28,7 +28,7 @@ newest as (
 
 {% set kinds = [
     'source_instance', 'entity_key', 'customer_key', 'provider', 'model_id', 'operation', 'application_key', 'feature_key', 'unit',
-    'budget_tags',
+    'budget_tags', 'fidelity',
 ] -%}
 -- What would be used now, as the trees stand.
 kinds_of_use as (
@@ -55,7 +55,8 @@ budgeted as (
 
 select
     budget_id,
-    source_instance
+    source_instance,
+    {{ common_fidelity('fidelity') }} as fidelity
 from budgeted
 group by
     budget_id,

@@ -1,4 +1,4 @@
--- one row per budget and period: whether the data that it rests on are whole, and why its limits are held if they are not
+-- one row per budget and period: how fine and whether whole the data are that it rests on, and why its limits are held if they are not
 with periods as (
     select * from {{ ref('int_budgets__periods') }}
 ),
@@ -30,19 +30,32 @@ rests_on as (
     select
         budget_id,
         period_start_at,
-        source_instance
+        source_instance,
+        fidelity
     from budget_use
     union
     select
         periods.budget_id,
         periods.period_start_at,
-        budget_sources.source_instance
+        budget_sources.source_instance,
+        budget_sources.fidelity
     from periods
     inner join budget_sources
         on periods.budget_id = budget_sources.budget_id
     inner join freshness
         on budget_sources.source_instance = freshness.source_instance
         and freshness.last_read_at < periods.period_end_at
+),
+
+told as (
+    select
+        budget_id,
+        period_start_at,
+        {{ common_fidelity('fidelity') }} as fidelity
+    from rests_on
+    group by
+        budget_id,
+        period_start_at
 ),
 
 stale as (
@@ -76,6 +89,7 @@ in_review as (
 select
     periods.budget_id,
     periods.period_start_at,
+    told.fidelity,
     stale.budget_id is null as is_complete,
     case
         when stale.budget_id is not null then concat('stale source: ', stale.source_instance)
@@ -85,6 +99,9 @@ select
 from periods
 inner join budgets
     on periods.budget_id = budgets.budget_id
+left join told
+    on periods.budget_id = told.budget_id
+    and periods.period_start_at = told.period_start_at
 left join stale
     on periods.budget_id = stale.budget_id
     and periods.period_start_at = stale.period_start_at

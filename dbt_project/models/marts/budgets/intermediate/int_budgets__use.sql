@@ -55,6 +55,7 @@ select
     source_instance,
     raw_key_hash,
     raw_key_alias,
+    {{ common_fidelity('fidelity') }} as fidelity,
     min(bucket_start_at) as first_usage_at,
     {{ money('sum(priced)') }} as priced_use,
     {{ money('sum(estimated)') }} as estimated_use,

@@ -1,5 +1,5 @@
 -- one row per quarter of an hour (UTC), owner entity, customer, feature, gateway key, system, model, operation, application,
--- unit and tags that a budget asks for: fine enough that the days of any zone sum exactly (DESIGN D23)
+-- unit, tags that a budget asks for and fidelity: fine enough that the days of any zone sum exactly (DESIGN D23)
 -- depends_on: {{ ref('int_usage__touched_days') }}
 {{ config(
     materialized='incremental',
@@ -9,7 +9,7 @@
 ) }}
 {% set dimensions = [
     'usage_on', 'bucket_start_at', 'entity_key', 'customer_key', 'feature_key', 'source', 'source_instance',
-    'provider', 'model_id', 'operation', 'raw_key_hash', 'raw_key_alias', 'application_key', 'unit', 'budget_tags',
+    'provider', 'model_id', 'operation', 'raw_key_hash', 'raw_key_alias', 'application_key', 'unit', 'budget_tags', 'fidelity',
 ] %}
 with facts as (
     select * from {{ ref('fct_usage') }}
