@@ -21,21 +21,21 @@ _SCHEMA = pa.schema(
 
 
 @dlt.source(name="run", max_table_nesting=0)
-def passes_source(*, as_of: datetime) -> DltResource:
-    """The next pass: its number is one more than the last one's, kept in the dlt state."""
+def passes_source(*, as_of: datetime, above: int) -> DltResource:
+    """The next pass: one more than the last number (kept in the dlt state), and more than `above`."""
 
     @dlt.resource(name="passes", write_disposition="append")
     def passes() -> Iterator[pa.Table]:
         state = dlt.current.source_state()
-        pass_id = state.get("pass_id", 0) + 1
+        pass_id = max(state.get("pass_id", 0), above) + 1
         state["pass_id"] = pass_id
         yield pa.Table.from_pylist([{"pass_id": pass_id, "as_of": as_of}], schema=_SCHEMA)
 
     return passes
 
 
-def begin_pass(home: Path, *, as_of: datetime) -> int:
-    """Starts the next pass and returns its number."""
+def begin_pass(home: Path, *, as_of: datetime, above: int = 0) -> int:
+    """Starts the next pass and returns its number; it is above one that others know already."""
     pipeline = pipeline_for("run", instance=None, home=home)
-    run_source(pipeline, passes_source(as_of=as_of))
+    run_source(pipeline, passes_source(as_of=as_of, above=above))
     return int(pipeline.state["sources"]["run"]["pass_id"])

@@ -15,8 +15,9 @@ from orchestration.automation import (
     WAKE_INTERVAL_SECONDS,
 )
 from orchestration.jobs import FAST_LANE_JOB
+from orchestration.ops.evaluator import newest_snapshot
 from orchestration.ops.store import open_store, reading
-from orchestration.ops.tables import facts_snapshot, outbox
+from orchestration.ops.tables import outbox
 from orchestration.warehouse import published_marts
 
 
@@ -111,10 +112,10 @@ def snapshot_sensor(job: Any) -> dg.SensorDefinition:
                 "select max(snapshot_id) from core.published_snapshot"
             ).fetchone()
         published = row[0] if row else None
-        with reading(open_store(settings.ops_url())) as connection:
-            evaluated = connection.execute(select(func.max(facts_snapshot.c.snapshot_id))).scalar()
-        if published is None or published <= (evaluated or 0):
-            return dg.SensorResult(skip_reason=f"Snapshot {evaluated} is evaluated.")
+        evaluated = newest_snapshot(open_store(settings.ops_url()))
+        if published is None or published <= evaluated:
+            reason = f"Snapshot {published} is not above {evaluated}, which is evaluated."
+            return dg.SensorResult(skip_reason=reason)
         return dg.SensorResult(
             run_requests=[dg.RunRequest(run_key=f"snapshot-{published}")], cursor=str(published)
         )

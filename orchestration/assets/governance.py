@@ -66,6 +66,7 @@ def outbound_assets(
         return dg.MaterializeResult(
             metadata={
                 "snapshot": done.snapshot_id,
+                "is_ignored": done.is_ignored,
                 "changed_postings": done.changed_postings,
                 "refused_entries": list(done.refused),
                 "balances": _table(
@@ -130,6 +131,7 @@ def outbound_assets(
                     for each in done.transitions
                 ),
                 "snapshot": done.snapshot_id,
+                "is_ignored": done.is_ignored,
                 "transitions": len(done.transitions),
                 "messages": done.messages + messages,
                 "stale_sources": [each.source_instance for each in sources if each.is_stale],

@@ -27,6 +27,7 @@ from orchestration.automation import CLOSE_AFTER_DAYS, MARTS_FRESHNESS, WAREHOUS
 from orchestration.jobs import BUILD_OP
 from orchestration.ops.closing import close_due
 from orchestration.ops.decisions import land_decisions
+from orchestration.ops.evaluator import newest_snapshot
 from orchestration.ops.store import open_store
 from orchestration.warehouse import (
     building_marts,
@@ -173,10 +174,11 @@ def model_assets(
         with writer_lock(home):
             # The pass begins here, and only here: each build has a number of its own, so that no
             # model mistakes new rows for rows it has seen (DESIGN D18, D19).
-            pass_id = begin_pass(home, as_of=settings.now())
+            store = open_store(settings.ops_url())
+            # A home that was lost and made anew goes on counting where alerts are.
+            pass_id = begin_pass(home, as_of=settings.now(), above=newest_snapshot(store))
             declare_tables(home)
             begun = [dg.AssetKey(PASSES_KEY)]
-            store = open_store(settings.ops_url())
             _close_months(store)
             if land_decisions(store, home):
                 begun = [spec.key for spec in begun_specs()]

@@ -8,9 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from orchestration.governance.alerts import Cause, Level, Move, State
+from orchestration.ops.store import reading
 from orchestration.ops.tables import (
     alert_state,
     alert_version,
@@ -39,12 +40,31 @@ class StoredState:
     edited_from: Mapping[str, str | None] | None = None
 
 
+class SnapshotBehind(Exception):
+    """A snapshot of later with a number of before: what published it does not count on from us."""
+
+
+def newest_snapshot(engine: Engine) -> int:
+    """The number of the newest snapshot that was evaluated; 0 before the first."""
+    with reading(engine) as connection:
+        return connection.scalar(select(func.max(facts_snapshot.c.snapshot_id))) or 0
+
+
 def record_snapshot(
     connection: Connection, *, snapshot_id: int, as_of: datetime, checks_ok: bool, held: str | None
 ) -> bool:
     """True if the snapshot is newer than every one before; else nothing is recorded."""
-    newest = connection.scalar(select(func.max(facts_snapshot.c.snapshot_id)))
-    if newest is not None and snapshot_id <= newest:
+    newest = connection.execute(
+        select(facts_snapshot).order_by(facts_snapshot.c.snapshot_id.desc()).limit(1)
+    ).one_or_none()
+    if newest is not None and snapshot_id <= newest.snapshot_id:
+        if snapshot_id < newest.snapshot_id and as_of > newest.as_of:
+            raise SnapshotBehind(
+                f"snapshot {snapshot_id} is of {as_of:%Y-%m-%d %H:%M} UTC, later than snapshot "
+                f"{newest.snapshot_id}, and has a lower number: it was published from another home "
+                "than METERHOUSE_OPS_URL goes with. Put that home back, or run `meterhouse run`: "
+                "the next pass counts on from here"
+            )
         return False
     connection.execute(
         insert(facts_snapshot).values(

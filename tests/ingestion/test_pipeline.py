@@ -133,6 +133,15 @@ def test_passes_are_numbered_from_one_and_keep_their_time(tmp_path: Path) -> Non
     assert passes == [(n, first_at + timedelta(minutes=n)) for n in (1, 2, 3)]
 
 
+def test_a_pass_is_numbered_above_what_others_know_of_a_home_that_was_lost(tmp_path: Path) -> None:
+    at = datetime(2026, 11, 23, 8, tzinfo=UTC)
+    assert [begin_pass(tmp_path, as_of=at, above=above) for above in (900, 900, 5)] == [
+        901,
+        902,
+        903,
+    ]
+
+
 def test_only_the_owner_may_read_the_home(log: SpendLogServer, tmp_path: Path) -> None:
     home = tmp_path / "home"
     load_spend_logs(home, log.url)

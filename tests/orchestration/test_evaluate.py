@@ -27,6 +27,7 @@ from sqlalchemy import Engine, insert
 from orchestration.governance.budgets import read_budgets
 from orchestration.governance.endpoints import sync_endpoints
 from orchestration.governance.evaluate import evaluate
+from orchestration.ops.evaluator import SnapshotBehind, newest_snapshot
 from orchestration.ops.store import open_store, writing
 from orchestration.ops.tables import (
     alert_state,
@@ -78,6 +79,22 @@ def test_the_same_snapshot_or_an_older_one_changes_nothing(store: Engine) -> Non
     assert evaluate(store, reading=reading(7, budget("5"))).is_ignored
     after = [rows(store, table) for table in (transition, outbox, desired_limit, alert_state)]
     assert after == before
+
+
+def test_a_later_snapshot_of_a_home_that_counts_anew_is_refused_with_what_to_do(
+    store: Engine,
+) -> None:
+    evaluate(store, reading=reading(900, budget("10")))
+    assert newest_snapshot(store) == 900
+    later = reading(1, budget("1000"), as_of=AS_OF + timedelta(hours=1))
+    with pytest.raises(
+        SnapshotBehind, match="snapshot 1 is of 2026-11-23 13:00 UTC.*meterhouse run"
+    ):
+        evaluate(store, reading=later)
+    assert wants(store) == []
+    # As the next pass is numbered.
+    evaluate(store, reading=replace(later, snapshot_id=901))
+    assert wants(store) == [(KEY, "block", 1)]
 
 
 def test_an_unchanged_state_in_a_new_snapshot_records_nothing(store: Engine) -> None:

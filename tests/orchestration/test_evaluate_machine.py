@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
-from budget_readings import DECEMBER, NOVEMBER, budget, reading
+from budget_readings import NOVEMBER, budget, reading
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -149,7 +149,7 @@ class AlertMachine(RuleBasedStateMachine):
         snapshot = max(0, self.snapshot - back)
         if self.snapshot:
             row = budget("99999")
-            assert evaluate(self.engine, reading=reading(snapshot, row, as_of=DECEMBER)).is_ignored
+            assert evaluate(self.engine, reading=reading(snapshot, row, as_of=NOVEMBER)).is_ignored
         after = [rows(self.engine, table) for table in (transition, outbox, desired_limit)]
         assert after == before
 
