@@ -1,7 +1,8 @@
 {# Rows of acts, or of sums of them, once for each budget that counts them, with its `budget_id`, its `measure` and the start of
    its period: on each node of both trees as they stood at the time of the act, and on what is above it. `at` is the column of
    that time and `filters` are the budget's that the rows can be asked by, all unless said. Not `dated`, use before and after
-   the budget and outside its window counts as well. CTEs `budgets`, `expanded` and `current_pass` are needed beside `acts`. #}
+   the budget, after now and outside its window counts as well. CTEs `budgets`, `expanded` and `current_pass` are needed beside
+   `acts`. #}
 {% macro budgeted_acts(acts, at, filters=none, dated=true) -%}
     select
         placed.*,
@@ -22,6 +23,8 @@
         and (budgets.scope = 'consolidated' or expanded.depth = 0)
         and {{ budget_counts('budgets', 'placed', filters) | indent(4) }}
         {% if dated -%}
+        -- What is dated after now is not used yet; a quarter of an hour, or a day that a total is of, counts from its start.
+        and placed.{{ at }} <= current_pass.as_of
         and (budgets.valid_from_at is null or placed.{{ at }} >= budgets.valid_from_at)
         and (budgets.valid_to_at is null or placed.{{ at }} < budgets.valid_to_at)
         -- The last minutes up to now, in whole quarters of an hour.
