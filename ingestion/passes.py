@@ -22,7 +22,7 @@ _SCHEMA = pa.schema(
 
 @dlt.source(name="run", max_table_nesting=0)
 def passes_source(*, as_of: datetime, above: int) -> DltResource:
-    """The next pass: one more than the last number (kept in the dlt state), and more than `above`."""
+    """The next pass: one more than the last number (in the dlt state), and more than `above`."""
 
     @dlt.resource(name="passes", write_disposition="append")
     def passes() -> Iterator[pa.Table]:

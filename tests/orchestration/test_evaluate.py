@@ -88,7 +88,7 @@ def test_a_later_snapshot_of_a_home_that_counts_anew_is_refused_with_what_to_do(
     assert newest_snapshot(store) == 900
     later = reading(1, budget("1000"), as_of=AS_OF + timedelta(hours=1))
     with pytest.raises(
-        SnapshotBehind, match="snapshot 1 is of 2026-11-23 13:00 UTC.*meterhouse run"
+        SnapshotBehind, match=r"snapshot 1 is of 2026-11-23 13:00 UTC.*meterhouse run"
     ):
         evaluate(store, reading=later)
     assert wants(store) == []
