@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.company import TEAM_ALIASES, TEAMS, email_of, hash_key
+from sandbox.company import TEAM_ALIASES, TEAMS, Key, email_of, hash_key
 from sandbox.litellm_keys import Keyring
 from sandbox.proxy_http import (
     JsonObject,
@@ -61,6 +61,7 @@ class Proxy:
             Route("/spend/logs/v2", answering(self._spend_logs)),
             Route("/key/info", answering(self._key_info)),
             Route("/key/list", answering(self._key_list)),
+            Route("/key/generate", answering(self._new_key), methods=["POST"]),
             Route("/team/info", answering(self._team_info)),
             Route("/team/list", answering(self._team_list)),
             Route("/user/list", answering(self._user_list)),
@@ -131,9 +132,7 @@ class Proxy:
         return json_response({"key": wanted, "info": info})
 
     async def _key_list(self, request: Request) -> Response:
-        role, _ = self._caller(request)
-        if role == _KEY:
-            raise _not_admin(request, role=role)
+        self._refuse(request, _KEY)
         query = request.query_params
         page = whole_number(query, "page", default=1, low=1, high=None)
         size = whole_number(query, "size", default=10, low=1, high=100)
@@ -152,16 +151,18 @@ class Proxy:
             }
         )
 
+    async def _new_key(self, request: Request) -> Response:
+        self._refuse(request, _KEY, _VIEWER)
+        body = await json_body(request)
+        key = Key(str(body.get("key_alias", "")), str(body.get("team_id", "")))
+        return json_response({**self._keyring.issue(key), "key": key.raw})
+
     async def _team_list(self, request: Request) -> Response:
-        role, _ = self._caller(request)
-        if role == _KEY:
-            raise _not_admin(request, role=role)
+        self._refuse(request, _KEY)
         return json_response([self._keyring.team(team_id) for team_id in TEAM_ALIASES])
 
     async def _user_list(self, request: Request) -> Response:
-        role, _ = self._caller(request)
-        if role == _KEY:
-            raise _not_admin(request, role=role)
+        self._refuse(request, _KEY)
         query = request.query_params
         page = whole_number(query, "page", default=1, low=1, high=None)
         size = whole_number(query, "page_size", default=25, low=1, high=100)
@@ -189,9 +190,7 @@ class Proxy:
         )
 
     async def _team_info(self, request: Request) -> Response:
-        role, _ = self._caller(request)
-        if role == _KEY:
-            raise _not_admin(request, role=role)
+        self._refuse(request, _KEY)
         team_id = request.query_params.get("team_id", "")
         team = self._keyring.team(team_id)
         keys = [self._keyring.key(hashed) for hashed in self._keyring.hashes()]
@@ -205,16 +204,12 @@ class Proxy:
         )
 
     async def _customer_info(self, request: Request) -> Response:
-        role, _ = self._caller(request)
-        if role == _KEY:
-            raise _not_admin(request, role=role)
+        self._refuse(request, _KEY)
         name = request.query_params.get("end_user_id", "")
         return json_response(self._keyring.customers.info(name))
 
     async def _change_customer(self, request: Request) -> Response:
-        role, _ = self._caller(request)
-        if role != _ADMIN:
-            raise _not_admin(request, role=role)
+        self._refuse(request, _KEY, _VIEWER)
         body = await json_body(request)
         if request.url.path != "/customer/update":
             raise self._keyring.customers.failing(request.url.path, names=body.get("user_ids", []))
@@ -224,9 +219,7 @@ class Proxy:
         return json_response(answer)
 
     async def _change(self, request: Request) -> Response:
-        role, _ = self._caller(request)
-        if role != _ADMIN:
-            raise _not_admin(request, role=role)
+        self._refuse(request, _KEY, _VIEWER)
         body = await json_body(request)
         _, kind, verb = request.url.path.split("/")
         changes = body if verb == "update" else {"blocked": verb == "block"}
@@ -252,6 +245,12 @@ class Proxy:
                 "changed_by": request.headers.get("litellm-changed-by"),
             },
         )
+
+    def _refuse(self, request: Request, *roles: str) -> None:
+        """Ends with the proxy's refusal if who asks has one of these roles."""
+        role, _ = self._caller(request)
+        if role in roles:
+            raise _not_admin(request, role=role)
 
     def _caller(self, request: Request) -> tuple[str, str]:
         """The role and the raw key of who asks; 401 in the proxy's words."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 
-from sandbox.company import KEYS, TEAM_ALIASES, hash_key
+from sandbox.company import KEYS, TEAM_ALIASES, Key, hash_key
 from sandbox.litellm_customers import Customers
 from sandbox.proxy_http import JsonObject, ProxyError, authentication_error, unknown_token
 from sandbox.state import State
@@ -17,6 +17,9 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 _LIMITS: JsonObject = {
     "max_budget": None, "soft_budget": None, "budget_duration": None, "budget_reset_at": None,
     "tpm_limit": None, "rpm_limit": None, "blocked": None, "metadata": {},
+}  # fmt: skip
+_CREATED: JsonObject = {
+    "created_at": "2026-01-05T08:00:00+00:00", "created_by": "default_user_id",
 }  # fmt: skip
 _UPDATABLE = (
     *_LIMITS, "tpd_limit", "temp_budget_increase", "temp_budget_expiry", "team_member_budget",
@@ -29,31 +32,20 @@ class Keyring:
     def __init__(self, world: World, *, state: State) -> None:
         self._state = state
         self.customers = Customers(world, state=state)
-        self._spend = {key.hashed: Decimal(0) for key in KEYS}
+        state.add("key", documents={key.hashed: _record(key) for key in KEYS})
+        self._spend = dict.fromkeys(state.all("key"), Decimal(0))
         self._team_spend = {team_id: Decimal(0) for team_id in TEAM_ALIASES}
         hashes = {key.alias: key.hashed for key in KEYS}
         for alias, spent in world.spend_by("key_alias").items():
             self._spend[hashes[alias]] += spent
         for team_id, spent in world.spend_by("team_id").items():
             self._team_spend[team_id] += spent
-        created = {"created_at": "2026-01-05T08:00:00+00:00", "created_by": "default_user_id"}
-        state.add(
-            "key",
-            documents={
-                key.hashed: {
-                    "key_name": f"sk-...{key.raw[-4:]}", "key_alias": key.alias,
-                    "team_id": key.team_id, "user_id": None, "expires": None, "models": [],
-                    **_LIMITS, **created,
-                }
-                for key in KEYS
-            },
-        )  # fmt: skip
         state.add(
             "team",
             documents={
                 team_id: {
                     "team_id": team_id, "team_alias": alias, "organization_id": None,
-                    "models": [], **_LIMITS, **created,
+                    "models": [], **_LIMITS, **_CREATED,
                 }
                 for team_id, alias in TEAM_ALIASES.items()
             },
@@ -99,6 +91,18 @@ class Keyring:
                 type="not_found_error", param="team_id", status=404,
             )  # fmt: skip
         return {**record, "spend": float(self._team_spend[team_id])}
+
+    def issue(self, key: Key) -> JsonObject:
+        """The record of a new key; 400 in the proxy's words where its alias is taken."""
+        self.team(key.team_id)
+        if not self._state.add("key", documents={key.hashed: _record(key)}):
+            raise ProxyError(
+                f"Key with alias '{key.alias}' already exists. "
+                "Unique key aliases across all keys are required.",
+                type="bad_request_error", param="key_alias", status=400,
+            )  # fmt: skip
+        self._spend[key.hashed] = Decimal(0)
+        return self.key(key.hashed)
 
     def update_key(self, key: str, *, changes: JsonObject) -> JsonObject:
         """Set what the caller named, null included, and nothing else; the new record."""
@@ -146,6 +150,13 @@ class Keyring:
         if "metadata" in named:
             named["metadata"] = named["metadata"] or {}
         self._state.put(kind, id=id, body={**self._state.get(kind, id=id), **named})
+
+
+def _record(key: Key) -> JsonObject:
+    return {
+        "key_name": f"sk-...{key.raw[-4:]}", "key_alias": key.alias, "team_id": key.team_id,
+        "user_id": None, "expires": None, "models": [], **_LIMITS, **_CREATED,
+    }  # fmt: skip
 
 
 def _check_budget(record: JsonObject, *, who: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sandbox.company import TEAM_ALIASES, Key, hash_key, key_by_alias
+from sandbox.company import TEAM_ALIASES, Key
 
 JsonObject = dict[str, Any]
 
@@ -70,7 +70,6 @@ def spend_row(call: JsonObject, *, canary: str) -> JsonObject:
     """One call (a row of the world's table) as one spend-log row."""
     start, end = call["start_ms"], call["start_ms"] + call["duration_ms"]
     first = start + call["ttft_ms"] if call["ttft_ms"] is not None else end
-    key = _key(call["key_alias"])
     tags = []
     for name in ("feature", "app", "trace"):
         if call[name] is not None:
@@ -79,7 +78,7 @@ def spend_row(call: JsonObject, *, canary: str) -> JsonObject:
     return {
         "agent_id": call["agent_id"],
         "api_base": "",
-        "api_key": key[0],
+        "api_key": _hashed(call["key_alias"]),
         "cache_hit": call["cache_hit"],
         "cache_key": call["call_id"].replace("-", "") * 2,
         "call_type": call["call_type"],
@@ -90,7 +89,7 @@ def spend_row(call: JsonObject, *, canary: str) -> JsonObject:
         "end_user": call["customer"] or "",
         "litellm_call_id": call["call_id"],
         "mcp_namespaced_tool_name": None,
-        "metadata": _metadata(call, key=key[1], canary=canary),
+        "metadata": _metadata(call, canary=canary),
         "model": call["model"],
         "model_group": call["model_group"],
         "model_id": f"{call['model_group']}-1",
@@ -122,21 +121,20 @@ def _to_the_second(seconds: int) -> str:
 
 
 @lru_cache(maxsize=64)
-def _key(alias: str) -> tuple[str, Key]:
-    key = key_by_alias(alias)
-    return hash_key(key.raw), key
+def _hashed(key_alias: str) -> str:
+    return Key(key_alias, "").hashed
 
 
-def _metadata(call: JsonObject, *, key: Key, canary: str) -> JsonObject:
+def _metadata(call: JsonObject, *, canary: str) -> JsonObject:
     failed = call["status"] == "failure"
     metadata = {
         **_NO_METADATA,
         "usage_object": {} if failed else _usage(call),
-        "user_api_key": _key(key.alias)[0],
+        "user_api_key": _hashed(call["key_alias"]),
         "cost_breakdown": None if failed or call["list_usd"] is None else _cost(call),
         "litellm_call_id": call["call_id"],
         "attempted_retries": call["retries"],
-        "user_api_key_alias": key.alias,
+        "user_api_key_alias": call["key_alias"],
         "attempted_fallbacks": 1 if call["is_fallback"] else 0,
         "original_model_group": _FALLBACK_FROM if call["is_fallback"] else call["model_group"],
         "user_api_key_team_id": call["team_id"],

@@ -305,3 +305,16 @@ def test_a_customer_is_refused_while_blocked_or_over_its_budget(ask: Ask) -> Non
     assert change("update", user_id="globex", blocked=False) == 200
     assert chat(ask, key=SALES.raw, user="globex").status_code == 200
     assert change("update", user_id="nobody", blocked=True) == 404
+
+
+def test_a_key_that_is_made_calls_from_then_on_and_its_alias_is_taken(ask: Ask) -> None:
+    wanted = {"key_alias": "made-here", "team_id": "team-sales"}
+    made = ask("POST", "/key/generate", json=wanted)
+    key = made.json()["key"]
+
+    assert (made.status_code, made.json()["team_id"]) == (200, "team-sales")
+    assert chat(ask, key=key).status_code == 200
+    shown = ask("GET", "/key/info", params={"key": key}).json()["info"]
+    assert (shown["token"], shown["spend"] > 0) == (made.json()["token"], True)
+    assert ask("POST", "/key/generate", json=wanted).status_code == 400
+    assert ask("POST", "/key/generate", key=key, json=wanted).status_code == 401
