@@ -7,7 +7,7 @@ from ingestion.config_budgets import Budget
 from ingestion.config_imports import Import
 from ingestion.config_money import Charge, Commitment, FxRate
 from ingestion.config_org import Customer, Entity, Feature, Root
-from ingestion.config_outward import Endpoint, Gateway
+from ingestion.config_outward import Endpoint, Gateway, OverrideRules
 from ingestion.config_prices import Contract, Override, SellRule, WhatIf
 from ingestion.config_schema import Identity, ModelAlias
 from ingestion.config_wallets import Wallet, WalletEntry
@@ -45,6 +45,6 @@ CUSTOMER_FILE: dict[str, Any] = {
 # Sections that are not a list of the above, read apart.
 SINGLES: dict[str, dict[str, Any]] = {
     "customers.yaml": {"root": Root},
-    "enforcement.yaml": {"exempt_keys": tuple[str, ...]},
+    "enforcement.yaml": {"exempt_keys": tuple[str, ...], "override": OverrideRules},
     "sources.yaml": {"evidence_order": tuple[str, ...]},
 }

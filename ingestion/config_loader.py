@@ -18,7 +18,7 @@ from ingestion.config_files import CUSTOMER_FILE, LISTS, SINGLES
 from ingestion.config_imports import imported_entities
 from ingestion.config_money import Charge, Commitment, FxRate, money_problems
 from ingestion.config_org import Feature, Root
-from ingestion.config_outward import Endpoint, Gateway
+from ingestion.config_outward import Endpoint, Gateway, OverrideRules
 from ingestion.config_owners import owner_problems
 from ingestion.config_prices import Contract, Override, SellRule, WhatIf, price_problems
 from ingestion.config_schema import Identity, ModelAlias
@@ -47,6 +47,7 @@ class Config:
     endpoints: tuple[Endpoint, ...]
     gateways: tuple[Gateway, ...]
     exempt_keys: tuple[str, ...]
+    override: OverrideRules
     model_aliases: tuple[ModelAlias, ...]
     contracts: tuple[Contract, ...]
     overrides: tuple[Override, ...]
@@ -80,14 +81,15 @@ def load_config(path: Path, *, tables: Path | None = None) -> Config:
     found["entities"] += imported
     problems += refused
     by_file = {document.file: document for document in documents}
-    root, refused = _single(by_file.get("customers.yaml"), "root", Root)
+    root, refused = _single(by_file, "customers.yaml", "root", Root)
+    override, refused_override = _single(by_file, "enforcement.yaml", "override", OverrideRules)
     exempt, refused_keys = _names(by_file, "enforcement.yaml", "exempt_keys")
     order, refused_order = _names(by_file, "sources.yaml", "evidence_order")
-    problems += refused + refused_keys + refused_order
+    problems += refused + refused_override + refused_keys + refused_order
     # Checks across declarations would report the holes that a refused one leaves.
     if problems:
         raise ConfigError(problems)
-    config, problems = _checked(found, root, exempt.value, order)
+    config, problems = _checked(found, root, exempt.value, override.value, order)
     if problems:
         raise ConfigError(problems)
     return replace(config, versions=versions_of(config))
@@ -163,8 +165,10 @@ def _explained(
         yield Problem(document.file, document.line(parts), f"{shown.lstrip('.')}: {text}")
 
 
-def _single(document: Document | None, name: str, kind: type[T]) -> tuple[Placed[T], list[Problem]]:
-    document = document or Document("customers.yaml", {}, None)
+def _single(
+    by_file: dict[str, Document], file: str, name: str, kind: type[T]
+) -> tuple[Placed[T], list[Problem]]:
+    document = by_file.get(file) or Document(file, {}, None)
     value = document.value.get(name) if isinstance(document.value, dict) else None
     try:
         return Placed(TypeAdapter(kind).validate_python(value or {}), document, (name,)), []
@@ -183,7 +187,11 @@ def _names(by_file: dict[str, Document], file: str, section: str) -> tuple[Place
 
 
 def _checked(
-    found: dict[str, list[Placed[Any]]], root: Placed[Root], exempt: Names, order: Placed[Names]
+    found: dict[str, list[Placed[Any]]],
+    root: Placed[Root],
+    exempt: Names,
+    override: OverrideRules,
+    order: Placed[Names],
 ) -> tuple[Config, list[Problem]]:
     owners, problems = owner_nodes(found["entities"])
     customers, customer_problems = customer_nodes(root, found["customers"])
@@ -250,6 +258,7 @@ def _checked(
         endpoints=plain["endpoints"],
         gateways=plain["gateways"],
         exempt_keys=exempt,
+        override=override,
         model_aliases=plain["model_aliases"],
         contracts=plain["contracts"],
         overrides=plain["overrides"],

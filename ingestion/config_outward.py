@@ -4,6 +4,7 @@ Addresses and secrets that matter are named by environment variable, never writt
 """
 
 import ipaddress
+from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
@@ -86,6 +87,13 @@ class Endpoint(Declared):
         if ((self.verify_url is None) != (self.verify_url_env is None)) != is_command:
             raise ValueError("a command endpoint, and no other, has one verify_url or _env")
         return self
+
+
+class OverrideRules(Declared):
+    """How long a person's change at a gateway is left alone: for a time, or until more is used."""
+
+    for_hours: Annotated[int, Field(ge=1, le=24 * 31)] = 4
+    growth_ratio: Annotated[Decimal, Field(gt=0, le=1)] = Decimal("0.1")
 
 
 class Gateway(Declared):

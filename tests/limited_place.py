@@ -28,6 +28,7 @@ class LimitedPlace:
     keys: tuple[KeyOfBudget, ...] = field(default_factory=lambda: (key(),))
     limits: tuple[LimitReading, ...] = ()
     exempt: tuple[str, ...] = ()
+    rules: Rules = field(default_factory=Rules)
     snapshot: int = 0
 
     def used(self, use: str, **changes: object) -> Evaluation:
@@ -43,7 +44,11 @@ class LimitedPlace:
     def run(self, after: timedelta = timedelta(0)) -> list[Action]:
         """One reconciliation, that long after the snapshots."""
         return reconcile(
-            self.engine, gateways=self.gateways, now=lambda: AS_OF + after, by="test", rules=Rules()
+            self.engine,
+            gateways=self.gateways,
+            now=lambda: AS_OF + after,
+            by="test",
+            rules=self.rules,
         )
 
     def results(self, after: timedelta = timedelta(0)) -> list[tuple[str, str]]:

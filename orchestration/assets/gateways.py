@@ -13,6 +13,7 @@ from orchestration.enforcement.gateway import Gateway
 from orchestration.enforcement.litellm import LiteLLMGateway
 from orchestration.enforcement.openrouter import OpenRouterGateway
 from orchestration.enforcement.portkey import PortkeyGateway
+from orchestration.enforcement.rules import Rules
 from orchestration.governance.addresses import checked_target
 from orchestration.governance.endpoints import Endpoint, active_endpoints
 from orchestration.governance.sending import Line
@@ -49,6 +50,16 @@ def declared_gateways(
         if base_url and admin_key:
             gateways[each.id] = client_of(each.system, base_url=base_url, admin_key=admin_key)
     return gateways
+
+
+def override_rules(config: Config | None) -> Rules:
+    """How long a person's change is respected, as `enforcement.yaml` says."""
+    if config is None:
+        return Rules()
+    return Rules(
+        override_for=timedelta(hours=config.override.for_hours),
+        override_growth_ratio=config.override.growth_ratio,
+    )
 
 
 def client_of(system: str, *, base_url: str, admin_key: str) -> Gateway:

@@ -15,13 +15,12 @@ from sqlalchemy import Engine
 
 from ingestion.pipeline import few_collections, pipeline_for
 from orchestration import settings
-from orchestration.assets.gateways import declared_gateways
+from orchestration.assets.gateways import declared_gateways, override_rules
 from orchestration.assets.raw import RawTranslator
 from orchestration.automation import DISPATCH_POOL, SNAPSHOT_OVERDUE_AFTER, WAREHOUSE_POOL
 from orchestration.declared import declared_config
 from orchestration.enforcement.command import announce_overdue
 from orchestration.enforcement.reconcile import reconcile
-from orchestration.enforcement.rules import Rules
 from orchestration.governance.acting_alerts import with_acting_alerts
 from orchestration.governance.budgets import read_budgets
 from orchestration.governance.closes import announce_closes
@@ -189,7 +188,7 @@ def outbound_assets(
             gateways=gateways,
             now=settings.now,
             by="meterhouse",
-            rules=Rules(),
+            rules=override_rules(config),
         )
         refused = [
             f"{each.gateway} refuses our credential: {each.why}"

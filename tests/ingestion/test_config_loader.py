@@ -1,5 +1,6 @@
 """A configuration is accepted whole or refused with every file and line that is wrong."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from written_config import write_config
 
 from ingestion.config_checks import values_of
 from ingestion.config_loader import load_config
+from ingestion.config_outward import OverrideRules
 from ingestion.config_yaml import ConfigError
 from ingestion.systems import SYSTEMS
 from sandbox import company
@@ -117,6 +119,20 @@ def test_an_unknown_section_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_field_is_refused_at_its_line(tmp_path: Path) -> None:
     path = folder(tmp_path, features="features:\n  - id: chat\n    nmae: Chat\n")
     assert refusals(path) == ["features.yaml:3: features[0].nmae: unknown field"]
+
+
+def test_how_long_a_persons_change_stands_is_declared(tmp_path: Path) -> None:
+    assert load_config(folder(tmp_path)).override == OverrideRules()
+    text = "override: {for_hours: 12, growth_ratio: 0.25}\n"
+    override = load_config(folder(tmp_path, enforcement=text)).override
+    assert (override.for_hours, override.growth_ratio) == (12, Decimal("0.25"))
+    wrong = "override:\n  for_hours: 0\n  growth_ratio: 1.5\n  forever: true\n"
+    assert refusals(folder(tmp_path, enforcement=wrong)) == [
+        "enforcement.yaml:2: override.for_hours: Input should be greater than or equal to 1"
+        " (found: '0')",
+        "enforcement.yaml:3: override.growth_ratio: Input should be less than or equal to 1",
+        "enforcement.yaml:4: override.forever: unknown field",
+    ]
 
 
 def test_a_gateway_cannot_be_armed_by_config(tmp_path: Path) -> None:
