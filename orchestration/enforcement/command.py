@@ -25,6 +25,7 @@ from orchestration.enforcement.gateway import (
     Settings,
     Wanted,
 )
+from orchestration.enforcement.telling import cause
 from orchestration.governance import signing
 from orchestration.governance.bodies import iso, single_body
 from orchestration.governance.endpoints import hearing_endpoints, subscribed
@@ -188,7 +189,6 @@ def _is_done(request: Request, state: KeyState) -> bool:
 
 def _data(connection: Connection, request: Request) -> dict[str, Any]:
     reasons = _reasons(connection, request)
-    names = ("budget_id", "entity_key", "entity_name", "used", "amount", "transition_id")
     return {
         "gateway": request.gateway,
         "key": request.key_ref,
@@ -197,10 +197,7 @@ def _data(connection: Connection, request: Request) -> dict[str, Any]:
         "generation": request.generation,
         "request": request.seq,
         "acknowledge_by": iso(request.deadline_at),
-        **listed(
-            "causes",
-            [{**{name: why.get(name) for name in names}, "currency": "USD"} for why in reasons],
-        ),
+        **listed("causes", [cause(reason) for reason in reasons]),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, or_, select
 
 from orchestration.enforcement.policy import Verb
-from orchestration.governance.bodies import single_body
+from orchestration.governance.bodies import single_body, unit_of
 from orchestration.governance.endpoints import hearing_endpoints, subscribed
 from orchestration.governance.fitting import listed
 from orchestration.ops.outbox import enqueue
@@ -79,13 +79,14 @@ def tell(connection: Connection, turn: Turn, limit: Limit, *, verb: str, why: st
                 "limit": kind,
                 "generation": limit.desired.generation,
                 "why": why,
-                **listed("causes", [_cause(reason) for reason in limit.reasons]),
+                **listed("causes", [cause(reason) for reason in limit.reasons]),
             },
         ),
         created_at=at,
     )
 
 
-def _cause(reason: Mapping[str, Any]) -> dict[str, Any]:
+def cause(reason: Mapping[str, Any]) -> dict[str, Any]:
+    """What a message says of one budget that asks for a limit; its amounts are in its unit."""
     names = ("budget_id", "entity_key", "entity_name", "used", "amount", "transition_id")
-    return {**{name: reason.get(name) for name in names}, "currency": "USD"}
+    return {**{name: reason.get(name) for name in names}, **unit_of(reason.get("unit") or "usd")}

@@ -245,6 +245,7 @@ def _amounts(standing: Standing, headroom: Decimal) -> dict[str, str | None]:
     if row.amount is not None and row.used is not None and standing.has_amount:
         remaining = money(max(row.amount - row.used - headroom, Decimal(0)))
     return {
+        "unit": row.unit,
         "used": money(row.used),
         "amount": money(row.amount),
         "remaining": remaining,
