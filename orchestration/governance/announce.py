@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from orchestration.governance.alerts import Level, Move
 from orchestration.governance.approvals import Asked
+from orchestration.governance.binding import binding_budget
 from orchestration.governance.bodies import (
     context_of,
     digest_body,
@@ -18,7 +19,7 @@ from orchestration.governance.bodies import (
     transition_data,
     unit_of,
 )
-from orchestration.governance.budgets import BudgetReading, Reading
+from orchestration.governance.budgets import Reading
 from orchestration.governance.endpoints import Endpoint, subscribed
 from orchestration.governance.fitting import listed
 from orchestration.governance.limits import Held
@@ -213,25 +214,18 @@ def _announced(
 
 
 def _binding(reading: Reading, state: StoredState) -> dict[str, Any] | None:
-    """The current budget with the least headroom among those of the entity and its ancestors."""
+    """The budget with the least headroom for what this one counts; None for one that is gone."""
     if "budget" not in state.context:
         return None
-    lineage = state.context["entity"]["lineage"]
-    unit = state.unit
-    best: tuple[Decimal, BudgetReading] | None = None
-    for row in reading.budgets:
-        if not row.is_current or row.entity_key not in lineage or row.unit != unit:
-            continue
-        if row.amount is None or row.used is None or not row.used.is_finite():
-            continue
-        headroom = row.amount - row.used
-        if best is None or headroom < best[0]:
-            best = (headroom, row)
-    if best is None:
+    name = state.context["budget"]["id"]
+    own = next((row for row in reading.budgets if row.budget_id == name), None)
+    found = binding_budget(own, reading.budgets) if own else None
+    if found is None:
         return None
+    headroom, row = found
     return {
-        "id": best[1].budget_id,
-        "entity": best[1].entity_key,
-        "headroom": money(best[0]),
-        **unit_of(unit),
+        "id": row.budget_id,
+        "entity": row.entity_key,
+        "headroom": money(headroom),
+        **unit_of(row.unit),
     }

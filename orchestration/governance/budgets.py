@@ -53,6 +53,26 @@ class BudgetReading:
     held_reason: str | None
     top_drivers_json: str | None
     action: str | None
+    # What counts, between bars; None: all.
+    source_filter: str | None = None
+    provider_filter: str | None = None
+    model_filter: str | None = None
+    operation_filter: str | None = None
+    application_filter: str | None = None
+    feature_filter: str | None = None
+    tag_filter: str | None = None
+
+    def filters(self) -> tuple[str | None, ...]:
+        """What counts, dimension by dimension."""
+        return (
+            self.source_filter,
+            self.provider_filter,
+            self.model_filter,
+            self.operation_filter,
+            self.application_filter,
+            self.feature_filter,
+            self.tag_filter,
+        )
 
     def lineage(self) -> tuple[str, ...]:
         """The entity and its ancestors, as the path names them."""

@@ -1,0 +1,46 @@
+"""The budget that binds: of those that count whatever another counts, the one with least left."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from orchestration.governance.budgets import BudgetReading
+
+
+def binding_budget(
+    own: BudgetReading, budgets: Iterable[BudgetReading]
+) -> tuple[Decimal, BudgetReading] | None:
+    """What is left of the budget that stops this one's use first, and that budget.
+
+    Only those under way that enforce something, in the same measure, are compared.
+    """
+    found = [
+        (row.amount - row.used, row)
+        for row in budgets
+        if row.is_current
+        and row.amount is not None
+        and row.used is not None
+        and row.used.is_finite()
+        and row.mode != "observe"
+        and not row.is_paused
+        and _covers(row, own)
+    ]
+    return min(found, key=lambda each: each[0], default=None)
+
+
+def _covers(row: BudgetReading, own: BudgetReading) -> bool:
+    """True if all that counts for `own` counts for this budget too."""
+    if (row.measure, row.unit) != (own.measure, own.unit):
+        return False
+    if row.entity_key not in own.lineage():
+        return False
+    is_same_node = row.entity_key == own.entity_key and own.scope == "individual"
+    if row.scope != "consolidated" and not is_same_node:
+        return False
+    return all(
+        theirs is None or (ours is not None and _values(ours) <= _values(theirs))
+        for theirs, ours in zip(row.filters(), own.filters(), strict=True)
+    )
+
+
+def _values(text: str) -> frozenset[str]:
+    return frozenset(text.strip("|").split("|"))
