@@ -23,9 +23,9 @@ def store_url(folder: Path) -> str:
 
 
 @contextmanager
-def opened_store(folder: Path) -> Iterator[Engine]:
-    """An open store that is closed again."""
-    engine = open_store(store_url(folder))
+def opened_store(folder: Path, url: str | None = None) -> Iterator[Engine]:
+    """An open store that is closed again: of the folder, unless its URL is told."""
+    engine = open_store(url or store_url(folder))
     try:
         yield engine
     finally:

@@ -14,6 +14,7 @@ import pytest
 from checkpoint_trace import passings, written_in
 from gateway_server import gateway_server, receiver_server
 from ops_stores import opened_store, rows, store_url
+from postgres_server import empty_database, postgres_server
 
 from orchestration.ops.tables import alert_state, applied_limit, desired_limit, outbox, transition
 
@@ -67,12 +68,16 @@ def final_state(
     *,
     mutant: str | None = None,
     trace: Path | None = None,
+    url: str | None = None,
 ) -> dict[str, Any]:
-    """Where the road ends after these crashes, with the outside world's view of it."""
+    """Where the road ends after these crashes, with the outside world's view of it.
+
+    The store is a file of its own in the folder unless its `url` is told.
+    """
     folder.mkdir()
     with gateway_server({"a" * 64: {}}) as gateway, receiver_server() as receiver:
         task = {
-            "ops_url": store_url(folder),
+            "ops_url": url or store_url(folder),
             "gateway_url": gateway.url,
             "receiver_url": receiver.url,
             "mutant": mutant,
@@ -83,7 +88,7 @@ def final_state(
             assert status in (-signal.SIGKILL, 0)
             assert status or len(crashes) > 1
         assert walk({**task, "crash_at": ""}) == 0
-        with opened_store(folder) as engine:
+        with opened_store(folder, url) as engine:
             tables = (transition, alert_state, desired_limit, applied_limit)
             messages = {
                 row["id"]: (row["status"], row["event_type"], row["body"])
@@ -166,9 +171,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("seed", range(seeds))
 
 
+def chosen(seed: int) -> list[str]:
+    points = [f"{name}:{n}" for name, count in POINTS.items() for n in range(1, count + 1)]
+    return random.Random(seed).sample(points, 4)
+
+
 def test_four_kills_in_a_row_change_nothing_in_the_end(
     walk: Walk, clean: dict[str, Any], tmp_path: Path, seed: int
 ) -> None:
-    chance = random.Random(seed)
-    points = [f"{name}:{n}" for name, count in POINTS.items() for n in range(1, count + 1)]
-    assert final_state(walk, tmp_path / "ops", chance.sample(points, 4)) == clean
+    assert final_state(walk, tmp_path / "ops", chosen(seed)) == clean
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres_server() as url:
+        yield url
+
+
+def test_four_kills_in_a_row_change_nothing_on_postgres(
+    walk: Walk, clean: dict[str, Any], tmp_path: Path, server: str, seed: int
+) -> None:
+    url = empty_database(server)
+    assert final_state(walk, tmp_path / "ops", chosen(seed), url=url) == clean
