@@ -10,18 +10,20 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from checkpoint_trace import passings, written_in
 from platform_home import LATER, ROOT, Platform, canonical, differences, made_once, run_away
 
 SEED = 20261123
 # Checkpoints by phase of a pass, and which of their passings; the last of each is near its end.
 POINTS = {
-    "read": {"extract_page": (1, 2, 3), "dlt.extract": (1, 6, 12, 18, 24)},
-    "load": {"dlt.normalize": (1, 10, 20, 30), "dlt.load": (1, 4, 8, 12, 16, 20, 24)},
-    "build": {"dbt": (1, 20, 40, 60, 80, 100, 120, 140, 160, 180, 200)},
+    "read": {"extract_page": (1, 4, 8), "dlt.extract": (1, 10, 20, 30, 40, 50)},
+    "load": {"dlt.normalize": (1, 18, 36, 54, 72, 90), "dlt.load": (1, 12, 24, 36, 48, 60)},
+    "build": {"dbt": (1, *range(70, 701, 70))},
     "publish": {
         "publish.before_rename": (1, 2),
         "publish.after_rename": (1, 2),
@@ -35,9 +37,9 @@ POINTS = {
         "reconcile.intent": (1, 2),
         "reconcile.applied": (1, 2),
         "reconcile.recorded": (1, 2),
-        "dispatch.leased": (1, 3),
-        "dispatch.sent": (1, 3),
-        "dispatch.acked": (1, 3),
+        "dispatch.leased": (1, 3, 5),
+        "dispatch.sent": (1, 3, 5),
+        "dispatch.acked": (1, 3, 5),
     },
 }
 # A key or message that a killed process was busy with is left alone until its lease runs out.
@@ -111,20 +113,35 @@ def act_again(platform: Platform) -> None:
 
 
 @pytest.fixture(scope="session")
-def clean(_live: Platform, history: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """What the second pass leaves behind when nobody kills it."""
+def clean_pass(_live: Platform, history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder: the second pass when nobody kills it, what it came by and what it leaves behind."""
 
     def make(folder: Path) -> None:
         _live.put_back(history)
         with _live.vendors():
             run_away(_live)
-            _live.run(at=LATER)
+            _live.run(at=LATER, METERHOUSE_CHECKPOINTS_TO=str(folder / "checkpoints.txt"))
             act_again(_live)
             found = Outcome.of(_live)
         (folder / "outcome.json").write_text(json.dumps(vars(found)), encoding="utf-8")
 
-    folder = made_once(tmp_path_factory, "clean", make=make)
-    return Outcome(**json.loads((folder / "outcome.json").read_text(encoding="utf-8")))
+    return made_once(tmp_path_factory, "clean", make=make)
+
+
+@pytest.fixture(scope="session")
+def clean(clean_pass: Path) -> Outcome:
+    """What the clean pass leaves behind."""
+    return Outcome(**json.loads((clean_pass / "outcome.json").read_text(encoding="utf-8")))
+
+
+@pytest.mark.crash
+def test_a_clean_pass_comes_by_the_listed_checkpoints_and_no_other(clean_pass: Path) -> None:
+    passed = passings(clean_pass / "checkpoints.txt")
+    listed = {name: numbers for phase in POINTS.values() for name, numbers in phase.items()}
+    assert listed.keys() == passed.keys() >= written_in(["orchestration"])
+    for name, numbers in listed.items():
+        step = max((later - earlier for earlier, later in pairwise(numbers)), default=1)
+        assert numbers[-1] <= passed[name] < numbers[-1] + step, name
 
 
 @pytest.mark.crash
