@@ -120,6 +120,9 @@ def test_the_doctor_says_what_waits_and_accepting_lets_it_in(home: Path, tmp_pat
         connection.execute("""create table trust.fct_source_freshness (source_instance varchar,
             last_read_at timestamp, last_usage_at timestamp, rows_rejected_count bigint,
             is_stale boolean)""")
+        connection.execute("""create schema if not exists core;
+            create table core.published_snapshot as
+            select 1 as snapshot_id, timestamp '2026-11-21 00:00:00' as as_of""")
     tmp_path.joinpath("config").mkdir()
     entities = "entities:\n  - {id: acme, type: organisation}\n"
     tmp_path.joinpath("config/entities.yaml").write_text(entities, encoding="utf-8")
