@@ -152,12 +152,13 @@ def test_a_killed_pass_run_again_leaves_what_a_clean_one_leaves(
         run_away(platform)
         for point in kills:
             platform.crash(point, at=LATER)
+        has_acted = bool(platform.gateway_writes())
         platform.run(at=LATER)
         act_again(platform)
         found = Outcome.of(platform)
 
     expected = dict(clean.marts)
-    if set(kills) & set(named("act")):
+    if has_acted or set(kills) & set(named("act")):
         for mart in READ_OF_ACTS:
             del expected[mart], found.marts[mart]
     assert differences(found.marts, expected) == []
