@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             home, rows=given.rows, rounds=given.rounds, only=given.only, console=console
         )
     finally:
-        shutil.rmtree(home)
+        shutil.rmtree(home, ignore_errors=True)
     seconds = time.perf_counter() - started
     console.print(_table(figures))
     for figure in figures:

@@ -7,6 +7,7 @@ are pushed to, and one budget an agent. Every clock is at its default.
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -91,12 +92,17 @@ class Installation:
     @contextmanager
     def _process(self, command: list[str]) -> Iterator[None]:
         with (self.home / "bench.log").open("a", encoding="utf-8") as log:
-            process = subprocess.Popen(command, cwd=ROOT, env=self.environ, stdout=log, stderr=log)
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environ, stdout=log, stderr=log, start_new_session=True
+            )
             try:
                 yield
             finally:
                 process.terminate()
                 process.wait()
+                # Runs that the daemon began outlive it.
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
     def _has_run(self, job: str) -> bool:
         with self.instance() as instance:
