@@ -78,9 +78,10 @@ def _measured(
         make_warehouse(prices, rows=rows)
         console.print("B1 pricing ...")
         priced = b01_pricing.measure(prices, rows=rows, rounds=rounds or b01_pricing.ROUNDS)
-        figures.append(priced)
-        console.print("B2 the peer ...")
-        figures.append(b02_peer.measure(prices, priced=priced))
+        figures += [priced] if "B1" in only else []
+        if "B2" in only:
+            console.print("B2 the peer ...")
+            figures.append(b02_peer.measure(prices, priced=priced))
     if "B3" in only:
         console.print("B3 log records from object storage ...")
         logs, ours = b03_object_logs.ROWS, b03_object_logs.ROUNDS

@@ -106,8 +106,10 @@ def upgraded(platform: Platform, *, copy: Path, **environ: str) -> tuple[str, Pa
     later = Platform(copy, platform.config)
     with duckdb.connect(str(copy / "warehouse.duckdb")) as warehouse:
         warehouse.execute("alter table intermediate.int_usage__deduplicated drop column model_key")
-    _, refused = later.finish(later.start("run", at=LATER_STILL, **environ))
-    later.finish(later.start("run --full-refresh", at=LATER_STILL, **environ))
+    code, refused = later.finish(later.start("run", at=LATER_STILL, **environ))
+    assert code == 1
+    code, printed = later.finish(later.start("run --full-refresh", at=LATER_STILL, **environ))
+    assert code == 0, printed
     return refused, copy / "marts.duckdb"
 
 

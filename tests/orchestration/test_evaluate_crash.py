@@ -14,7 +14,7 @@ import pytest
 from checkpoint_trace import passings, written_in
 from gateway_server import gateway_server, receiver_server
 from ops_stores import opened_store, rows, store_url
-from postgres_server import empty_database, postgres_server
+from postgres_server import empty_database
 
 from orchestration.ops.tables import alert_state, applied_limit, desired_limit, outbox, transition
 
@@ -180,12 +180,6 @@ def test_four_kills_in_a_row_change_nothing_in_the_end(
     walk: Walk, clean: dict[str, Any], tmp_path: Path, seed: int
 ) -> None:
     assert final_state(walk, tmp_path / "ops", chosen(seed)) == clean
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
 
 
 def test_four_kills_in_a_row_change_nothing_on_postgres(

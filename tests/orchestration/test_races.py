@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from budget_readings import AS_OF, KEY
 from gateway_server import FakeGateway, gateway_server
-from ops_stores import body, endpoint, rows, steps, store_url
-from postgres_server import empty_database, postgres_server
+from ops_stores import body, endpoint, rows, steps
 from racing import Pair, evaluated, reconciled, two_processes
 from sqlalchemy import Engine
 
@@ -21,23 +19,9 @@ KEYS = tuple(sorted(f"{number:064x}" for number in range(10)))
 LEASE_OVER = timedelta(minutes=6)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty store."""
-    if request.param == "sqlite":
-        return store_url(tmp_path)
-    return empty_database(request.getfixturevalue("server"))
-
-
 @pytest.fixture
-def engine(store: str) -> Iterator[Engine]:
-    engine = open_store(store)
+def engine(ops_url: str) -> Iterator[Engine]:
+    engine = open_store(ops_url)
     sync_endpoints(engine, [endpoint()])
     arm(engine, "litellm-main", by="ada", now=AS_OF)
     yield engine
@@ -45,8 +29,8 @@ def engine(store: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def pair(store: str, engine: Engine) -> Iterator[Pair]:
-    with two_processes(store) as pair:
+def pair(ops_url: str, engine: Engine) -> Iterator[Pair]:
+    with two_processes(ops_url) as pair:
         yield pair
 
 

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from ops_stores import endpoint, opened_store, rows
-from postgres_server import postgres_server
+from ops_stores import endpoint, rows
 from sqlalchemy import Engine, insert
 from wallet_marts import Marts
 from wallet_words import at
@@ -34,22 +33,10 @@ from orchestration.ops.tables import (
 )
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        with opened_store(tmp_path) as engine:
-            yield engine
-        return
-    engine = open_store(request.getfixturevalue("postgres"))
+@pytest.fixture
+def store(ops_url: str) -> Iterator[Engine]:
+    engine = open_store(ops_url)
     yield engine
-    with engine.begin() as connection:
-        connection.exec_driver_sql("drop schema public cascade; create schema public")
     engine.dispose()
 
 

@@ -15,8 +15,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from gateway_server import FakeReceiver, receiver_server
-from ops_stores import ENVIRON, endpoint, rows, store_url
-from postgres_server import empty_database, postgres_server
+from ops_stores import ENVIRON, endpoint, rows
 from sqlalchemy import Engine, delete, update
 
 from orchestration.governance.endpoints import sync_endpoints
@@ -29,23 +28,9 @@ from orchestration.ops.tables import METADATA, delivery_attempt, outbox
 NOW = datetime(2026, 11, 23, 12, 5, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty store."""
-    if request.param == "sqlite":
-        return store_url(tmp_path)
-    return empty_database(request.getfixturevalue("server"))
-
-
 @pytest.fixture
-def engine(store: str) -> Iterator[Engine]:
-    engine = open_store(store)
+def engine(ops_url: str) -> Iterator[Engine]:
+    engine = open_store(ops_url)
     sync_endpoints(engine, [endpoint()])
     yield engine
     engine.dispose()
@@ -102,14 +87,14 @@ def test_what_is_append_only_refuses_change_in_the_database(
 
 
 def test_three_dispatchers_at_once_send_each_message_once(
-    store: str, engine: Engine, receiver: FakeReceiver
+    ops_url: str, engine: Engine, receiver: FakeReceiver
 ) -> None:
     wait_for(engine, 250)
     start = threading.Barrier(3)
     found: list[Dispatched] = []
 
     def work(number: int) -> None:
-        own = open_store(store)
+        own = open_store(ops_url)
         start.wait()
         found.append(run(own, receiver, worker=f"w{number}"))
         own.dispose()
@@ -207,11 +192,11 @@ dispatch(
     ("point", "twice"), [("dispatch.leased:20", 3), ("dispatch.sent:3", 8), ("dispatch.acked:3", 0)]
 )
 def test_a_kill_in_a_backlog_repeats_only_what_was_on_its_way_and_loses_nothing(
-    store: str, engine: Engine, receiver: FakeReceiver, point: str, twice: int
+    ops_url: str, engine: Engine, receiver: FakeReceiver, point: str, twice: int
 ) -> None:
     wait_for(engine, 120)
     killed = subprocess.run(
-        [sys.executable, "-c", DISPATCH, store, NOW.isoformat()],
+        [sys.executable, "-c", DISPATCH, ops_url, NOW.isoformat()],
         cwd=Path(__file__).parents[2],
         env={
             **os.environ,

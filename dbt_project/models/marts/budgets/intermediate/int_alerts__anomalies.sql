@@ -73,11 +73,7 @@ ranked as (
 drivers as (
     select
         alert_id,
-        concat(
-            '[',
-            {{ dbt.listagg(driver_json('model_id', 'raw_key_alias', 'cost_usd'), "','", 'order by driver_rank') }},
-            ']'
-        ) as drivers_json
+        {{ drivers_json('model_id', 'raw_key_alias', 'cost_usd', rank='driver_rank') }} as drivers_json
     from ranked
     where driver_rank <= 3
     group by alert_id

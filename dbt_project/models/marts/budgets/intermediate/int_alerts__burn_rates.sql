@@ -69,11 +69,7 @@ spent as (
         alert_id,
         max(spent_usd) as spent_usd,
         max(spent_tokens) as spent_tokens,
-        concat(
-            '[',
-            {{ dbt.listagg(driver_json('model_id', 'raw_key_alias', 'cost_usd'), "','", 'order by driver_rank') }},
-            ']'
-        ) as drivers_json
+        {{ drivers_json('model_id', 'raw_key_alias', 'cost_usd', rank='driver_rank') }} as drivers_json
     from ranked
     where driver_rank <= 3
     group by alert_id

@@ -60,11 +60,7 @@ impacts as (
         alert_id,
         max(impact_usd) as impact_usd,
         max(all_changes_count) as changes_count,
-        concat(
-            '[',
-            {{ dbt.listagg(driver_json('model_id', 'raw_key_alias', 'cost_usd'), "','", 'order by driver_rank') }},
-            ']'
-        ) as drivers_json
+        {{ drivers_json('model_id', 'raw_key_alias', 'cost_usd', rank='driver_rank') }} as drivers_json
     from ranked
     where driver_rank <= 3
     group by alert_id
