@@ -8,6 +8,7 @@ from datetime import UTC, timedelta
 from typing import Any
 
 import click
+import duckdb
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
@@ -34,6 +35,12 @@ _SHOWN_SUGGESTIONS = 10
 _READINGS = """
     select source_instance, last_read_at, last_usage_at, rows_rejected_count
     from trust.fct_source_freshness
+"""
+_RED_CHECKS = """
+    select source_instance, string_agg(check_name, ', ' order by check_name)
+    from trust.fct_source_checks
+    where is_red
+    group by source_instance
 """
 
 
@@ -127,10 +134,19 @@ def _source_finding(
     if age > timedelta(hours=source.stale_after_hours):
         advice = f"last read {read_at}: see the last run of its load"
         return Finding(source.id, "stale", advice, needs_a_person=True)
-    if rejected:
-        advice = f"{rejected} records rejected: see trust.fct_rejected_rows"
-        return Finding(source.id, f"read {read_at}", advice, needs_a_person=False)
-    return Finding(source.id, f"read {read_at}", "", needs_a_person=False)
+    distrusted = _distrusted(source, reading)
+    if distrusted is not None:
+        return distrusted
+    advice = f"{rejected} records rejected: see trust.fct_rejected_rows" if rejected else ""
+    return Finding(source.id, f"read {read_at}", advice, needs_a_person=False)
+
+
+def _distrusted(source: SourceConfig, reading: Mapping[str, Any] | None) -> Finding | None:
+    """That checks of what a source gave are red, if they are."""
+    if reading is None or not reading["red_checks"]:
+        return None
+    advice = f"{reading['red_checks']}: see trust.fct_source_checks"
+    return Finding(source.id, "checks are red", advice, needs_a_person=True)
 
 
 def _pushed(
@@ -143,7 +159,7 @@ def _pushed(
         return Finding(source.id, "pushes are refused", advice, needs_a_person=False)
     last = reading["last_usage_at"] if reading else None
     state = f"last event {last:%Y-%m-%d %H:%M} UTC" if last else "nothing pushed yet"
-    return Finding(source.id, state, "", needs_a_person=False)
+    return _distrusted(source, reading) or Finding(source.id, state, "", needs_a_person=False)
 
 
 def _price_findings() -> Iterator[Finding]:
@@ -265,5 +281,12 @@ def _readings() -> dict[str, dict[str, Any]]:
         return {}
     with published_marts(settings.marts_path()) as connection:
         rows = connection.execute(_READINGS).fetchall()
+        try:
+            red = dict(connection.execute(_RED_CHECKS).fetchall())
+        except duckdb.CatalogException:
+            red = {}  # published by an earlier version, which did not check
     names = ("last_read_at", "last_usage_at", "rejected")
-    return {instance: dict(zip(names, row, strict=True)) for instance, *row in rows}
+    return {
+        instance: dict(zip(names, row, strict=True), red_checks=red.get(instance))
+        for instance, *row in rows
+    }

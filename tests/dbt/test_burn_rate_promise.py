@@ -50,6 +50,9 @@ _SETUP = """
     create schema marts.trust;
     create table marts.trust.fct_price_reviews (subject varchar, kind varchar, status varchar);
     create table warehouse.staging.stg_run__current_pass (as_of timestamp);
+    create table warehouse.intermediate.int_trust__held_sources (
+        source_instance varchar, held_reason varchar
+    );
 
     create table warehouse.staging.stg_config__alerts as
     select
@@ -66,7 +69,8 @@ _SETUP = """
 
     create table marts.core.fct_usage as
     select
-        asked.entity_key, 'internal' as customer_key, 'a-model' as model_id,
+        asked.entity_key, 'internal' as customer_key, 'a-source' as source_instance,
+        'a-model' as model_id,
         'a-key' as raw_key_alias, 'per_request' as fidelity,
         spent.at + to_days(cast(asked.days_ago as integer)) as occurred_at,
         cast(occurred_at as date) as usage_on, usd as effective_cost_usd, 0 as estimated_cost_usd,
@@ -90,7 +94,7 @@ _SETUP = """
 _RUN_AWAY = """
     insert into marts.core.fct_usage
     select
-        asked.entity_key, 'internal', 'a-model', 'a-key', 'per_request',
+        asked.entity_key, 'internal', 'a-source', 'a-model', 'a-key', 'per_request',
         $as_of - interval '5 minutes', cast($as_of as date),
         10 * greatest($floor_usd, sum(usd) / 14), 0, sum(tokens)
     from spent inner join asked on spent.agent_id = asked.agent_id

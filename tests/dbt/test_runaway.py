@@ -36,11 +36,13 @@ TABLES = {
     " bucket_start_at timestamp, usage_on date, fidelity varchar,"
     f" effective_cost_usd {MONEY}, estimated_cost_usd {MONEY}, total_tokens bigint",
     "marts.core.fct_usage": "entity_key varchar, customer_key varchar, usage_on date,"
-    " source varchar, occurred_at timestamp, fidelity varchar, model_id varchar,"
+    " source_instance varchar, occurred_at timestamp, fidelity varchar, model_id varchar,"
     " raw_key_alias varchar,"
     f" effective_cost_usd {MONEY}, estimated_cost_usd {MONEY}, total_tokens bigint",
     "marts.core.dim_entity_owners": "entity_key varchar, is_current boolean, owner_channel varchar",
     "marts.trust.fct_price_reviews": "subject varchar, kind varchar, status varchar",
+    "warehouse.intermediate.int_trust__held_sources": "source_instance varchar,"
+    " held_reason varchar",
     "marts.trust.fct_coverage_daily": "usage_on date, total_tokens bigint, unpriced_tokens bigint,"
     " unattributed_owner_tokens bigint",
     "warehouse.intermediate.int_alerts__anomalies": f"{_READING}, top_drivers_json varchar",

@@ -1,8 +1,9 @@
 """The doctor says which source is not scheduled and why, and what a person has to look at."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -38,9 +39,15 @@ def ask(folder: Path, *, sources: str = SOURCES, environ: Mapping[str, str]) -> 
     return CliRunner().invoke(main, ["doctor"], env={**home, "COLUMNS": "140", **environ})
 
 
-def publish_marts(folder: Path, *, read_at: datetime, as_of: datetime) -> None:
-    """Marts as they were published: nothing was stale then."""
+def publish_marts(
+    folder: Path, *, read_at: datetime, as_of: datetime, red_checks: Sequence[str] | None = ()
+) -> None:
+    """Marts as they were published: nothing was stale then. None: by a version without checks."""
     (folder / "home").mkdir()
+    checks: dict[str, list[dict[str, Any]]] = {}
+    if red_checks is not None:
+        named = {"source_instance": "proxy-one", "is_red": True}
+        checks["trust.fct_source_checks"] = [{**named, "check_name": name} for name in red_checks]
     reading = {"source_instance": "proxy-one", "last_read_at": read_at, "is_stale": False}
     publish(
         folder / "home" / "marts.duckdb",
@@ -49,6 +56,7 @@ def publish_marts(folder: Path, *, read_at: datetime, as_of: datetime) -> None:
             "trust.fct_source_freshness": [{**reading, "rows_rejected_count": 0}],
             "trust.fct_price_reviews": [],
             "trust.fct_identity_suggestions": [],
+            **checks,
         },
     )
 
@@ -102,6 +110,23 @@ def test_what_is_published_is_judged_as_of_now(
     assert ("nothing newer is published" in line) == is_overdue
     assert (" stale " in line_of(result, "proxy-one")) == is_stale
     assert result.exit_code == (1 if is_overdue else 0)
+
+
+@pytest.mark.parametrize(
+    ("red_checks", "is_told"),
+    [(("rows_fit", "daily_totals_tie"), True), ((), False), (None, False)],
+)
+def test_a_source_with_red_checks_is_told_with_their_names(
+    tmp_path: Path, red_checks: Sequence[str] | None, is_told: bool
+) -> None:
+    as_of = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    publish_marts(tmp_path, read_at=as_of, as_of=as_of, red_checks=red_checks)
+    environ = {"ONE_URL": "http://127.0.0.1:9", "ONE_KEY": "k", "METERHOUSE_NOW": as_of.isoformat()}
+    result = ask(tmp_path, environ=environ)
+    line = line_of(result, "proxy-one")
+    assert (" checks are red " in line) == is_told
+    assert ("daily_totals_tie, rows_fit: see trust.fct_source_checks" in line) == is_told
+    assert result.exit_code == (1 if is_told else 0), result.output
 
 
 @pytest.mark.parametrize(

@@ -35,13 +35,22 @@ recent as (
     {{ in_both_trees('facts') }}
 ),
 
+in_review as (
+    select distinct
+        subject as model_id,
+        concat('price to be reviewed: ', subject) as held_reason
+    from {{ ref('fct_price_reviews') }}
+    where kind = 'rate' and status = 'waiting'
+),
+
 in_window as (
     select
         alerts.alert_id,
         recent.model_id,
         recent.raw_key_alias,
         sum(recent.cost_usd) as cost_usd,
-        sum(recent.total_tokens) as total_tokens
+        sum(recent.total_tokens) as total_tokens,
+        min(coalesce(held_sources.held_reason, in_review.held_reason)) as held_reason
     from alerts
     cross join current_pass
     inner join expanded
@@ -52,6 +61,10 @@ in_window as (
         on expanded.entity_key = recent.node_key
         and expanded.tree = recent.tree
         and recent.occurred_at > current_pass.as_of - (interval '1 minute') * alerts.window_minutes
+    left join {{ ref('int_trust__held_sources') }} as held_sources
+        on recent.source_instance = held_sources.source_instance
+    left join in_review
+        on recent.model_id = in_review.model_id
     group by alerts.alert_id, recent.model_id, recent.raw_key_alias
 ),
 
@@ -60,6 +73,7 @@ ranked as (
         *,
         sum(cost_usd) over (partition by alert_id) as spent_usd,
         sum(total_tokens) over (partition by alert_id) as spent_tokens,
+        min(held_reason) over (partition by alert_id) as spent_held_reason,
         row_number() over (partition by alert_id order by cost_usd desc, model_id, raw_key_alias) as driver_rank
     from in_window
 ),
@@ -69,19 +83,11 @@ spent as (
         alert_id,
         max(spent_usd) as spent_usd,
         max(spent_tokens) as spent_tokens,
+        max(spent_held_reason) as held_reason,
         {{ drivers_json('model_id', 'raw_key_alias', 'cost_usd', rank='driver_rank') }} as drivers_json
     from ranked
     where driver_rank <= 3
     group by alert_id
-),
-
-in_review as (
-    select in_window.alert_id, min(in_window.model_id) as model_id
-    from in_window
-    inner join {{ ref('fct_price_reviews') }} as price_reviews
-        on in_window.model_id = price_reviews.subject
-        and price_reviews.kind = 'rate' and price_reviews.status = 'waiting'
-    group by in_window.alert_id
 ),
 
 placed as (
@@ -136,11 +142,9 @@ select
     coalesce(spent.drivers_json, '[]') as top_drivers_json,
     coalesce(spent.spent_usd, 0) as spent_usd,
     case when spent.spent_tokens * usual.days_known < alerts.critical_threshold * usual.usual_tokens then 'price' end as moved_by,
-    case when in_review.alert_id is not null then concat('price to be reviewed: ', in_review.model_id) end as held_reason
+    spent.held_reason
 from alerts
 left join spent
     on alerts.alert_id = spent.alert_id
 left join usual
     on alerts.alert_id = usual.alert_id
-left join in_review
-    on alerts.alert_id = in_review.alert_id

@@ -19,6 +19,10 @@ freshness as (
     select * from {{ ref('fct_source_freshness') }}
 ),
 
+held_sources as (
+    select * from {{ ref('int_trust__held_sources') }}
+),
+
 price_reviews as (
     select * from {{ ref('fct_price_reviews') }}
     where kind = 'rate' and status = 'waiting'
@@ -58,15 +62,14 @@ told as (
         period_start_at
 ),
 
-stale as (
+held as (
     select
         rests_on.budget_id,
         rests_on.period_start_at,
-        min(rests_on.source_instance) as source_instance
+        min(held_sources.held_reason) as held_reason
     from rests_on
-    inner join freshness
-        on rests_on.source_instance = freshness.source_instance
-        and freshness.is_stale
+    inner join held_sources
+        on rests_on.source_instance = held_sources.source_instance
     group by
         rests_on.budget_id,
         rests_on.period_start_at
@@ -90,9 +93,9 @@ select
     periods.budget_id,
     periods.period_start_at,
     told.fidelity,
-    stale.budget_id is null as is_complete,
+    held.budget_id is null as is_complete,
     case
-        when stale.budget_id is not null then concat('stale source: ', stale.source_instance)
+        when held.budget_id is not null then held.held_reason
         when in_review.budget_id is not null and budgets.measure in ('cost', 'charged')
             then concat('price to be reviewed: ', in_review.model_id)
     end as held_reason
@@ -102,9 +105,9 @@ inner join budgets
 left join told
     on periods.budget_id = told.budget_id
     and periods.period_start_at = told.period_start_at
-left join stale
-    on periods.budget_id = stale.budget_id
-    and periods.period_start_at = stale.period_start_at
+left join held
+    on periods.budget_id = held.budget_id
+    and periods.period_start_at = held.period_start_at
 left join in_review
     on periods.budget_id = in_review.budget_id
     and periods.period_start_at = in_review.period_start_at
