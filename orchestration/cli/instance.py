@@ -6,7 +6,7 @@ import socket
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,10 +49,10 @@ def run_job(
     definitions: dg.Definitions,
     name: str,
     *,
-    say: Callable[[str], None],
+    say: Callable[[str], None] | None = None,
     run_config: Mapping[str, Any] | None = None,
 ) -> RunOutcome:
-    """Runs a job here and now and says which step is under way.
+    """Runs a job here and now and says which step is under way, where somebody looks.
 
     What it prints goes to `logs/runs.log` under the home; its events go to the instance.
     """
@@ -65,7 +65,7 @@ def run_job(
         warnings.catch_warnings(),
         redirect_stdout(log),
         redirect_stderr(log),
-        _followed(instance, run_id, say),
+        _followed(instance, run_id, say) if say else nullcontext(),
     ):
         warnings.simplefilter("ignore")
         _bury_the_dead(instance)

@@ -69,7 +69,8 @@ def run_pass(console: Console, *, is_full_refresh: bool = False) -> list[RunOutc
     outcomes = []
     for title, name, run_config in steps:
         with _shown(console, title) as line:
-            outcome = run_job(defs, name, run_config=run_config, say=line.say)
+            say = line.say if console.is_terminal else None
+            outcome = run_job(defs, name, run_config=run_config, say=say)
             if not outcome.is_success:
                 line.note(f"[bold red]failed[/]: {escape(outcome.error or '')}")
         outcomes.append(outcome)
