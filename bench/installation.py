@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import dagster as dg
 import requests
@@ -86,7 +87,10 @@ class Installation:
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:
         """Its Dagster instance."""
-        with dg.DagsterInstance.from_config(self.environ["DAGSTER_HOME"]) as instance:
+        with (
+            patch.dict(os.environ, METERHOUSE_HOME=self.environ["METERHOUSE_HOME"]),
+            dg.DagsterInstance.from_config(self.environ["DAGSTER_HOME"]) as instance,
+        ):
             yield instance
 
     @contextmanager

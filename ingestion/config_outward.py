@@ -58,6 +58,8 @@ class Endpoint(Declared):
     allow_insecure: bool = False
     allow_networks: tuple[Network, ...] = ()
     page_url: Annotated[Url, StringConstraints(max_length=300)] | None = None
+    # Text that a good answer has in it, for receivers that answer 200 whatever comes of it.
+    expect_body: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     verify_url: Url | None = None
     verify_url_env: EnvName | None = None
     acknowledge_within_minutes: Annotated[int, Field(ge=1, le=7 * 24 * 60)] = 15
@@ -82,8 +84,11 @@ class Endpoint(Declared):
         is_command = self.kind == "command"
         if not is_command and not self.events:
             raise ValueError("events names none: say '*' for all, or enabled: false")
-        if is_command and (self.events or self.entities or self.format != "standard"):
-            raise ValueError("a command endpoint hears commands: no events, entities or format")
+        heard = (self.events, self.entities, self.expect_body, self.format != "standard")
+        if is_command and any(heard):
+            raise ValueError(
+                "a command endpoint hears commands: no events, entities, expect_body or format"
+            )
         if ((self.verify_url is None) != (self.verify_url_env is None)) != is_command:
             raise ValueError("a command endpoint, and no other, has one verify_url or _env")
         return self

@@ -53,11 +53,16 @@ class FakeGateway:
 
 @dataclass
 class FakeReceiver:
-    """Deliveries in order. `answers` are given first, then 204; `drop` acts, then cuts."""
+    """Deliveries in order. `answers` are given first, then 204; `drop` acts, then cuts.
+
+    An answer is a status, with or without headers, or what 200 says.
+    """
 
     url: str = ""
     deliveries: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    answers: list[int | str | tuple[int, dict[str, str]]] = field(default_factory=list)
+    answers: list[int | str | tuple[int, dict[str, str]] | dict[str, Any]] = field(
+        default_factory=list
+    )
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def bodies(self) -> dict[str, set[bytes]]:
@@ -130,6 +135,8 @@ def receiver_server() -> Iterator[FakeReceiver]:
             answer = receiver.answers.pop(0) if receiver.answers else 204
         if answer == "drop":
             return _cut(handler)
+        if isinstance(answer, dict):
+            return _answer(handler, 200, answer)
         if isinstance(answer, tuple):
             return _answer(handler, answer[0], {}, answer[1])
         return _answer(handler, int(answer), {})

@@ -35,6 +35,7 @@ class EndpointConfig:
     allow_networks: tuple[str, ...] = ()  # networks of the house that the receiver may lie in
     format: str = "standard"
     page_url: str | None = None
+    expect_body: str | None = None  # text that a good answer has in it
     enabled: bool = True
 
     def __post_init__(self) -> None:
@@ -56,6 +57,7 @@ class Endpoint:
     allow_insecure: bool
     networks: tuple[IpNetwork, ...]
     format: str
+    expect_body: str | None
     secrets: tuple["SecretRef", ...]
 
 
@@ -88,6 +90,7 @@ def sync_endpoints(engine: Engine, endpoints: Iterable[EndpointConfig]) -> None:
                 "networks_json": json.dumps(list(config.allow_networks)),
                 "format": config.format,
                 "page_url": config.page_url,
+                "expect_body": config.expect_body,
                 "enabled": config.enabled,
             }
             row = known.get(config.id)
@@ -160,6 +163,7 @@ def _endpoints(connection: Connection, chosen: ColumnElement[bool]) -> dict[str,
             allow_insecure=row.allow_insecure,
             networks=tuple(map(ipaddress.ip_network, json.loads(row.networks_json))),
             format=row.format,
+            expect_body=row.expect_body,
             secrets=tuple(secrets.get(row.id, ())),
         )
         for row in rows

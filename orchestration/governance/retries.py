@@ -20,23 +20,36 @@ SCHEDULE = (
 )
 _FEW_TRIES = 3
 _JITTER_RATIO = 0.1
+_UNEXPECTED = "UnexpectedBody"  # answered 2xx, without the text that the endpoint is to say
 _WORTH_RETRYING = frozenset({408, 409, 425, 429})
 _OVERLOADED = frozenset({429, 502, 503, 504})
 
 
-def outcome_of(response: Response, *, step: int, now: datetime, jitter: random.Random) -> Outcome:
-    """What follows from a response: success is 2xx and nothing else; a redirect is a failure."""
+def outcome_of(
+    response: Response,
+    *,
+    step: int,
+    now: datetime,
+    jitter: random.Random,
+    expect_body: str | None = None,
+) -> Outcome:
+    """What follows from a response: success is 2xx and nothing else; a redirect is a failure.
+
+    With `expect_body` a 2xx answer whose first 8 kB do not have that text is a failure too.
+    """
     code = response.status_code
+    is_good = code is not None and 200 <= code < 300
+    is_expected = expect_body is None or expect_body.encode() in response.body
     result = Outcome(
         status="delivered",
         status_code=code,
-        error_class=response.error_class,
+        error_class=_UNEXPECTED if is_good and not is_expected else response.error_class,
         resp_sha=response.resp_sha,
         next_at=None,
         dead_reason=None,
         disable_reason=None,
     )
-    if code is not None and 200 <= code < 300:
+    if is_good and is_expected:
         return result
     if code == 410:
         return result.dead("410: the receiver says it is gone", disable="410 from the receiver")
@@ -45,7 +58,7 @@ def outcome_of(response: Response, *, step: int, now: datetime, jitter: random.R
     if is_refusal and tries >= _FEW_TRIES:
         return result.dead(f"refused {tries} times, last with {code}")
     if tries >= len(SCHEDULE):
-        return result.dead(f"failed {tries} times, last with {code or response.error_class}")
+        return result.dead(f"failed {tries} times, last with {result.error_class or code}")
     step_seconds = SCHEDULE[tries].total_seconds()
     asked = retry_after_seconds(response.retry_after, now=now)
     if asked is not None:

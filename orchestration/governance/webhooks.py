@@ -170,7 +170,7 @@ def _run_lane(road: _Road, endpoint: Endpoint) -> Dispatched:
                 try:
                     while left and road.now() + _GROUP_AT_MOST <= leased_at + LEASE:
                         sent = _send(road, endpoint, at_once, left)
-                        if not _record(road, sent, transaction, done):
+                        if not _record(road, endpoint, sent, transaction, done):
                             return done
                 finally:
                     if left:
@@ -201,13 +201,25 @@ def _send(
     return sent
 
 
-def _record(road: _Road, sent: Sequence[_Sent], transaction: Transaction, done: Dispatched) -> bool:
+def _record(
+    road: _Road,
+    endpoint: Endpoint,
+    sent: Sequence[_Sent],
+    transaction: Transaction,
+    done: Dispatched,
+) -> bool:
     """What came back, recorded; False if its endpoint is to be left alone for now."""
     tried = [
         Tried(
             each.claimed,
             each.at,
-            outcome_of(each.response, step=each.claimed.step, now=road.now(), jitter=road.jitter),
+            outcome_of(
+                each.response,
+                step=each.claimed.step,
+                now=road.now(),
+                jitter=road.jitter,
+                expect_body=endpoint.expect_body,
+            ),
         )
         for each in sent
     ]

@@ -100,6 +100,7 @@ endpoint = Table(  # C; D disables
     Column("allow_insecure", Boolean, nullable=False),
     Column("networks_json", Text, nullable=False),
     Column("format", Text, nullable=False),  # standard | slack
+    Column("expect_body", Text),  # text without which a 2xx answer is a failure
     Column("page_url", Text),  # of the page that explains an event; {mart} stands for its table
     Column("enabled", Boolean, nullable=False),
     Column("disabled_reason", Text),

@@ -196,7 +196,7 @@ def test_an_endpoint_names_the_private_networks_it_may_lie_in() -> None:
         ),
         (
             {"kind": "command"},
-            "a command endpoint hears commands: no events, entities or format",
+            "a command endpoint hears commands: no events, entities, expect_body or format",
         ),
         (
             {"kind": "command", "events": []},

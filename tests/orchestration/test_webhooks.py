@@ -131,6 +131,25 @@ def test_a_receiver_that_is_down_gets_the_same_bytes_ten_times_then_a_dead_lette
     assert post.dispatch(at + timedelta(days=30)).attempts == []
 
 
+@pytest.mark.parametrize("expect_body", [None, '"ok": true'])
+def test_200_with_an_error_in_it_is_a_failure_where_the_endpoint_names_the_good_answer(
+    post: Post, expect_body: str | None
+) -> None:
+    sync_endpoints(post.engine, [endpoint(expect_body=expect_body)])
+    post.receiver.answers = [{"error": "no_such_channel"}, {"ok": True}]
+    post.breach()
+    (first,) = post.dispatch().attempts
+    if expect_body is None:
+        assert (first.status, first.error_class) == ("delivered", None)
+        return
+    assert (first.status, first.status_code) == ("pending", 200)
+    assert first.error_class == "UnexpectedBody" and first.next_at is not None
+    (second,) = post.dispatch(first.next_at).attempts
+    assert (second.status, second.error_class) == ("delivered", None)
+    assert [len(found) for found in post.receiver.bodies().values()] == [1]
+    assert "no_such_channel" not in str(rows(post.engine, delivery_attempt))
+
+
 def test_a_dead_letter_is_replayed_under_its_id(post: Post) -> None:
     post.receiver.answers = [400, 400, 400]
     post.breach()
