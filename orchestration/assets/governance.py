@@ -55,6 +55,8 @@ def outbound_assets(
         "group_name": "outbound",
         "owners": ["team:data-platform"],
         "automation_condition": condition,
+        # Nothing is told to a run: what acts is armed by a person, in the operational store.
+        "config_schema": {},
     }
 
     @dg.asset(key=WALLETS_KEY, deps=[published], kinds={"sqlite"}, **common)

@@ -10,10 +10,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
-ROOT = Path(__file__).resolve().parents[2]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 _TRIES = 240
 _BETWEEN_TRIES_SECONDS = 0.25
@@ -21,26 +22,20 @@ _BETWEEN_TRIES_SECONDS = 0.25
 
 @pytest.fixture
 def ui_url(tmp_path: Path) -> Iterator[str]:
-    """A webserver over an empty home."""
+    """What viewers get, over an empty home."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    home = tmp_path / "home"
-    (home / "dagster").mkdir(parents=True)
-    shutil.copyfile(ROOT / "orchestration" / "dagster.yaml", home / "dagster" / "dagster.yaml")
     with (tmp_path / "webserver.log").open("w") as log:
         server = subprocess.Popen(
             [
-                str(Path(sys.executable).with_name("dagster-webserver")),
-                *("--host", "127.0.0.1", "--port", str(port)),
-                *("--workspace", str(ROOT / "workspace.yaml")),
+                str(Path(sys.executable).with_name("meterhouse")),
+                *("ui", "--read-only", "--port", str(port)),
             ],
-            cwd=ROOT,
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(tmp_path),
-                "METERHOUSE_HOME": str(home),
-                "DAGSTER_HOME": str(home / "dagster"),
+                "METERHOUSE_HOME": str(tmp_path / "home"),
             },
             stdout=log,
             stderr=log,
@@ -65,6 +60,24 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
         except (urllib.error.URLError, OSError):
             pause.wait(_BETWEEN_TRIES_SECONDS)
     raise AssertionError("the webserver did not come up")
+
+
+_ASKED = """
+mutation { wipeAssets(assetPartitionRanges: [{assetKey: {path: ["core", "fct_usage"]}}]) {
+    __typename
+} }
+"""
+_MAY = "{ permissions { permission value } }"
+
+
+def test_viewers_can_change_nothing(ui_url: str) -> None:
+    def ask(query: str) -> Any:
+        answer = requests.post(f"{ui_url}/graphql", json={"query": query}, timeout=30)
+        return answer.json()["data"]
+
+    assert ask(_ASKED) == {"wipeAssets": {"__typename": "UnauthorizedError"}}
+    granted = {each["permission"] for each in ask(_MAY)["permissions"] if each["value"]}
+    assert granted == set()
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine: the UI is not looked at")
