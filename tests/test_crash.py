@@ -23,7 +23,7 @@ SEED = 20261123
 POINTS = {
     "read": {"extract_page": (1, 4, 8), "dlt.extract": (1, 10, 20, 30, 40, 50)},
     "load": {"dlt.normalize": (1, 18, 36, 54, 72, 90), "dlt.load": (1, 12, 24, 36, 48, 60)},
-    "build": {"dbt": (1, *range(70, 701, 70))},
+    "build": {"dbt": (1, *range(54, 541, 54))},
     "publish": {
         "publish.before_rename": (1, 2),
         "publish.after_rename": (1, 2),

@@ -4,8 +4,6 @@ import re
 import shlex
 from pathlib import Path
 
-import dagster as dg
-import pytest
 from click.testing import CliRunner
 
 from orchestration.cli import main
@@ -36,18 +34,3 @@ def test_every_site_of_the_page_asks_who_it_is_and_leads_to_this_machine() -> No
         [asked] = re.findall(r"forward_auth (\S+)", site)
         assert {each.partition(":")[0] for each in (proxied, asked)} == {"127.0.0.1"}
         assert site.index("forward_auth") < site.index("reverse_proxy")
-
-
-@pytest.mark.parametrize("place", ["ops", "resources"])
-def test_no_run_config_arms_a_gateway(
-    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("METERHOUSE_HOME", str(tmp_path))
-    from orchestration.definitions import defs
-
-    job = defs.resolve_job_def("outbound_job")
-    assert "gateway_limits" in {node.name for node in job.nodes}
-    asked = {place: {"gateway_limits": {"config": {"armed": True}}}}
-    with pytest.raises(dg.DagsterInvalidConfigError):
-        dg.validate_run_config(job, asked)
-    dg.validate_run_config(job, {})

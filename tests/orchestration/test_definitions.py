@@ -252,3 +252,12 @@ def test_a_load_without_senders_and_spool_succeeds(
     assets = collector_assets(replace(config, sources=()))
     done = dg.materialize([assets], resources={"dlt": DagsterDltResource()}, raise_on_error=False)
     assert done.success
+
+
+@pytest.mark.parametrize("place", ["ops", "resources"])
+def test_no_run_config_arms_a_gateway(definitions: dg.Definitions, place: str) -> None:
+    job = definitions.resolve_job_def("outbound_job")
+    assert "gateway_limits" in {node.name for node in job.nodes}
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        dg.validate_run_config(job, {place: {"gateway_limits": {"config": {"armed": True}}}})
+    dg.validate_run_config(job, {})
