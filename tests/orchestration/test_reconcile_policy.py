@@ -2,17 +2,18 @@
 
 import functools
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from budget_readings import AS_OF, budget, reading
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from ops_stores import rows, store_url
 from sqlalchemy import Engine
 
@@ -32,6 +33,7 @@ from orchestration.ops.store import open_store
 from orchestration.ops.tables import desired_limit, override
 
 SETTLE = timedelta(minutes=2)
+FOUR_HOURS = timedelta(hours=4)  # how long a person's change is respected
 BLOCK = Desired("block", 3, None)
 OPEN = Desired("open", 4, None)
 BLOCKED: Settings = {"blocked": True}
@@ -181,7 +183,9 @@ class Gateway:
         self.writes += 1
         failing, self.failing = self.failing, None
         if failing not in ("before", "crash_before"):
-            self.set(bool(settings["blocked"]), mark, by="us")
+            # Without a mark nothing tells who wrote what nobody was told of.
+            is_traced = self.has_marks or failing != "crash_after"
+            self.set(bool(settings["blocked"]), mark, by="us" if is_traced else "unknown")
         if failing in ("crash_before", "crash_after"):
             raise Crash
         if failing:
@@ -215,6 +219,7 @@ class ReconcilerMachine(RuleBasedStateMachine):
     """One budget, one key, a person who changes it at will, a process that dies at will."""
 
     has_marks = True
+    reconcile = staticmethod(reconcile)
 
     def __init__(self) -> None:
         super().__init__()
@@ -224,6 +229,8 @@ class ReconcilerMachine(RuleBasedStateMachine):
         self.snapshot = 0
         self.now = AS_OF
         self.opened_at = AS_OF - timedelta(days=9)
+        self.seen_open_at: datetime | None = None  # the first run after a person opened the key
+        self.is_opening_unseen = False
 
     @rule(used=st.sampled_from(["0", "1000"]))
     def spend(self, used: str) -> None:
@@ -237,6 +244,7 @@ class ReconcilerMachine(RuleBasedStateMachine):
         # A block by hand on top of our mark cannot be told from ours unless we saw it open.
         generation = None if blocked else self.gateway.generation
         self.gateway.set(blocked, generation, by="person")
+        self.is_opening_unseen |= not blocked
         wants = [row["want"] for row in rows(self.engine, desired_limit)]
         if not blocked and wants == ["block"]:
             self.run()
@@ -259,8 +267,10 @@ class ReconcilerMachine(RuleBasedStateMachine):
     @rule()
     def run(self) -> None:
         before = (self.gateway.writes, self.gateway.blocked)
+        if self.is_opening_unseen:
+            self.seen_open_at, self.is_opening_unseen = self.now, False
         with suppress(Crash):
-            reconcile(
+            self.reconcile(
                 self.engine,
                 gateways={"litellm-main": self.gateway},
                 now=lambda: self.now,
@@ -268,16 +278,36 @@ class ReconcilerMachine(RuleBasedStateMachine):
                 rules=Rules(),
             )
         assert self.gateway.writes <= before[0] + self.is_armed, "wrote twice, or in a dry run"
-        if self.now < self.opened_at + timedelta(hours=4):
+        if self.now < self.opened_at + FOUR_HOURS:
             assert not (self.gateway.blocked and not before[1]), "blocked again too early"
 
     @rule()
     def converge(self) -> None:
+        self.gateway.failing = None
+        before = self.gateway.blocked
         for _ in range(2):
             self.run()
         writes = self.gateway.writes
+        self.require_as_desired(before)
         self.run()
-        assert self.gateway.failing or self.gateway.writes == writes
+        assert self.gateway.writes == writes, "wrote a third time"
+        self.require_as_desired(before)
+
+    def require_as_desired(self, before: bool) -> None:
+        """The key is as it ought to be, unless a dry run or a person is why it is not."""
+        if not self.is_armed:
+            assert self.gateway.blocked == before, "changed in a dry run"
+            return
+        wants = [row["want"] for row in rows(self.engine, desired_limit)]
+        if wants == ["block"]:
+            assert self.gateway.blocked or self.is_overridden(), "open, and ought to be blocked"
+        else:
+            is_ours = self.gateway.blocked and self.gateway.set_by == "us"
+            assert not is_ours, "blocked by us, and ought to be open"
+
+    def is_overridden(self) -> bool:
+        """True within four hours of the first run that could see that a person opened the key."""
+        return self.seen_open_at is not None and self.now < self.seen_open_at + FOUR_HOURS
 
 
 class MarklessMachine(ReconcilerMachine):
@@ -286,12 +316,55 @@ class MarklessMachine(ReconcilerMachine):
     has_marks = False
 
 
-ReconcilerMachine.TestCase.settings = MarklessMachine.TestCase.settings = settings(
+WALKS = settings(
     derandomize=True,
     deadline=None,
     max_examples=200,
     stateful_step_count=15,
     suppress_health_check=list(HealthCheck),
 )
+ReconcilerMachine.TestCase.settings = MarklessMachine.TestCase.settings = WALKS
 test_no_walk_undoes_a_person = ReconcilerMachine.TestCase
 test_no_walk_undoes_a_person_where_there_is_no_mark = MarklessMachine.TestCase
+
+
+def does_nothing(*_: Any, **__: Any) -> list[Any]:
+    return []
+
+
+def only_blocks(engine: Engine, **given: Any) -> list[Any]:
+    wants = [row["want"] for row in rows(engine, desired_limit)]
+    return list(reconcile(engine, **given)) if wants == ["block"] else []
+
+
+class ActsEveryThirdTime:
+    """A reconciler that needs three passes for one."""
+
+    def __init__(self) -> None:
+        self.called = 0
+
+    def __call__(self, engine: Engine, **given: Any) -> list[Any]:
+        self.called += 1
+        return [] if self.called % 3 else list(reconcile(engine, **given))
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        (lambda: does_nothing, "open, and ought to be blocked"),
+        (lambda: only_blocks, "blocked by us, and ought to be open"),
+        (ActsEveryThirdTime, "ought to be"),
+    ],
+)
+@pytest.mark.parametrize("machine", [ReconcilerMachine, MarklessMachine])
+def test_a_reconciler_that_does_not_converge_is_found(
+    machine: type[ReconcilerMachine], broken: Callable[[], Any], why: str
+) -> None:
+    class Broken(machine):  # type: ignore[valid-type, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.reconcile = broken()
+
+    found = settings(WALKS, phases=[Phase.generate], print_blob=False)
+    with pytest.raises(AssertionError, match=why):
+        run_state_machine_as_test(Broken, settings=found)
