@@ -5,14 +5,29 @@ import threading
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from ops_stores import opened_store, rows, store_url
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Engine,
+    Integer,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.dml import UpdateBase
 
+from orchestration.ops.column_types import ExactDecimal, UtcDateTime
 from orchestration.ops.store import open_store, reading, writing
 from orchestration.ops.tables import APPEND_ONLY, METADATA, wallet_entry
 
@@ -128,15 +143,51 @@ def test_writers_take_turns(tmp_path: Path) -> None:
     assert order == ["first", "second"]
 
 
-@pytest.mark.parametrize("verb", ["update", "delete"])
-def test_what_is_append_only_refuses_change_in_the_database(tmp_path: Path, verb: str) -> None:
-    assert "enforcement_action" in APPEND_ONLY and "transition" in APPEND_ONLY
-    with opened_store(tmp_path) as engine:
+def a_row(table: Table) -> dict[str, Any]:
+    """Some value in each column."""
+    number, flag = dict.fromkeys((Integer, BigInteger), 1), {Boolean: True}
+    made = {UtcDateTime: AT, ExactDecimal: Decimal(1), Text: "a", **number, **flag}
+    return {column.name: made[type(column.type)] for column in table.columns}
+
+
+def accepted_changes(engine: Engine) -> list[str]:
+    """What the database lets pass of every update of one column, and every delete."""
+    accepted: list[str] = []
+    for table in (METADATA.tables[name] for name in APPEND_ONLY):
+        row = a_row(table)
+        changes: dict[str, UpdateBase] = {
+            f"update of {table.name}.{name}": update(table).values({name: value})
+            for name, value in row.items()
+        }
         with writing(engine) as connection:
-            connection.execute(insert(wallet_entry).values(**ENTRY))
-        change = update(wallet_entry).values(amount=Decimal(1)) if verb == "update" else None
-        with (
-            pytest.raises(IntegrityError, match="append-only"),
-            writing(engine) as connection,
-        ):
-            connection.execute(delete(wallet_entry) if change is None else change)
+            connection.execute(insert(table).values(row))
+        for what, change in (changes | {f"delete from {table.name}": delete(table)}).items():
+            try:
+                with writing(engine) as connection:
+                    connection.execute(change)
+                accepted.append(what)
+            except DBAPIError as error:
+                assert f"{table.name} is append-only" in str(error.orig)
+    return accepted
+
+
+def test_what_is_append_only_refuses_every_change_in_the_database(ops_url: str) -> None:
+    with opened_store(Path(), ops_url) as engine:
+        assert accepted_changes(engine) == []
+        for table in (METADATA.tables[name] for name in APPEND_ONLY):
+            assert rows(engine, table) == [a_row(table)]
+
+
+def test_each_trigger_is_what_protects_its_table(tmp_path: Path) -> None:
+    for table in APPEND_ONLY:
+        with opened_store(tmp_path / table) as engine:
+            with writing(engine) as connection:
+                connection.execute(text(f"drop trigger {table}_no_delete"))
+            assert accepted_changes(engine) == [f"delete from {table}"]
+
+
+def test_the_tables_of_record_are_append_only() -> None:
+    assert set(APPEND_ONLY) == {
+        *("transition", "delivery_attempt", "enforcement_action"),
+        *("wallet_entry", "wallet_checkpoint", "period_close"),
+    }
