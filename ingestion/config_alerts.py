@@ -9,7 +9,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ingestion.config_budgets import LEVELS, Length, OnNoData, Recipients, length_of
+from ingestion.config_budgets import (
+    LEVELS,
+    Hysteresis,
+    Length,
+    OnNoData,
+    Recipients,
+    length_of,
+)
 from ingestion.config_types import Declared, Id, Money
 
 # The tree that a kind is of, where it is not both.
@@ -47,6 +54,8 @@ class Alert(Declared):
     window: Annotated[Length, Field(description="Whole quarters of an hour, at most 24h.")] = "1h"
     floor_usd: Money = Decimal(1)
     thresholds: Levels
+    hysteresis: Hysteresis = Decimal(0)
+    renotify_after: Length | None = None
     on_no_data: OnNoData = "hold"  # where too little is known to judge by
     actions: tuple[Literal["block"], ...] = ()  # burn_rate at critical; a person alone releases
     to: Recipients = ()  # left out: every endpoint that subscribed

@@ -36,6 +36,8 @@ Value = Annotated[Text, AfterValidator(_plain)]
 
 # What nothing to judge by stands for: a use of 0, the level as it was, or that with a message.
 OnNoData = Literal["zero", "hold", "notify"]
+# How far a value must come back over a threshold before its level ends: a share of the threshold.
+Hysteresis = Annotated[Decimal, Field(ge=0, lt=1, max_digits=6, decimal_places=6)]
 Action = Literal["block", "zero_budget", "cap_to_remaining", "rate_limit"]
 
 
@@ -90,7 +92,7 @@ class Budget(Dated):
     amount: Money
     increases: tuple[Increase, ...] = ()
     thresholds: Thresholds = Thresholds()
-    hysteresis: Annotated[Decimal, Field(ge=0, lt=1, max_digits=6, decimal_places=6)] = Decimal(0)
+    hysteresis: Hysteresis = Decimal(0)
     renotify_after: Length | None = None
     on_no_data: OnNoData = "zero"  # where a period has no use, or none any more
     to: Recipients = ()  # left out: every endpoint that subscribed

@@ -2,7 +2,8 @@
 D22).
 
 A row is one declaration. Every table of a load carries the same `config_version`; staging reads
-the newest load that dlt completed. An unchanged configuration loads nothing. Run alone:
+the newest load that dlt completed. An unchanged configuration loads nothing, unless the tables
+themselves have changed. Run alone:
 `pipeline_for("config", instance=None, home=…).run(config_source(load_config(path),
 extracted_at=…))`.
 """
@@ -28,6 +29,7 @@ from ingestion.config_price_tables import (
     what_if_models,
 )
 from ingestion.config_schema import Identity
+from ingestion.config_versions import version_of
 from ingestion.config_wallet_tables import WALLET_COLUMNS, WALLET_ROWS
 from ingestion.contracts import INTEGER, TEXT, UTC_TIME, exact
 
@@ -84,6 +86,8 @@ _COLUMNS: dict[str, tuple[tuple[str, pa.DataType], ...]] = {
     "versions": (("attribution_version", TEXT), ("pricing_version", TEXT)),
 }
 TABLES = tuple(_COLUMNS)
+# An upgrade that adds columns loads every table once more, so that staging finds them.
+_SHAPE = version_of([[name, [column for column, _ in of]] for name, of in _COLUMNS.items()])
 
 
 @dlt.source(name="config", max_table_nesting=0)
@@ -100,12 +104,13 @@ def config_tables(config: Config, *, extracted_at: datetime) -> dict[str, pa.Tab
 def _resource(name: str, config: Config, extracted_at: datetime) -> DltResource:
     def rows() -> Iterator[Any]:
         state = dlt.current.resource_state()
-        if state.get("config_version") == config.versions.config_version:
+        loaded = f"{config.versions.config_version} {_SHAPE}"
+        if state.get("loaded") == loaded:
             return
         table = _table(name, config, extracted_at)
         # An empty section yields its table too: staging reads every one.
         yield table
-        state["config_version"] = config.versions.config_version
+        state["loaded"] = loaded
 
     rows.__doc__ = _ROWS[name].__doc__
     return dlt.resource(rows, name=name, write_disposition="append")

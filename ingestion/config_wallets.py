@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from ingestion.config_budgets import Hysteresis, Length
 from ingestion.config_org import Feature
 from ingestion.config_schema import Dated, Moment
 from ingestion.config_tree import Node, Placed
@@ -79,6 +80,9 @@ class WalletAlert(Declared):
     info: Money | None = None
     warning: Money | None = None
     critical: Money | None = None
+    hysteresis: Hysteresis = Decimal(0)
+    renotify_after: Length | None = None
+    paused: bool = False
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

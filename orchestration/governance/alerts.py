@@ -109,15 +109,16 @@ def level_of(value: Decimal, thresholds: Thresholds) -> Level:
 def settled_level(value: Decimal, thresholds: Thresholds, *, at: Level, ratio: Decimal) -> Level:
     """The level a value settles at, coming from another: it falls only well clear of a threshold.
 
-    Going up it is the level that matches; coming down, the one that matches thresholds moved back
-    by a share of themselves, so that a value that trembles at a threshold is told once.
+    Getting worse it is the level that matches; getting better, the one that matches thresholds
+    moved back by a share of their size (lower for `above`, higher for `below`), so that a value
+    that trembles at a threshold is told once. A threshold of 0 stays where it is.
     """
     level = level_of(value, thresholds)
     if not ratio or severity(level) >= severity(at):
         return level
-    share = 1 - ratio if thresholds.condition == "above" else 1 + ratio
+    back = -ratio if thresholds.condition == "above" else ratio
     moved = {
-        name: None if (at_level := thresholds.at(name)) is None else at_level * share
+        name: None if (at_level := thresholds.at(name)) is None else at_level + abs(at_level) * back
         for name in LEVELS
     }
     relaxed = replace(

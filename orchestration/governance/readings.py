@@ -11,7 +11,7 @@ import duckdb
 from orchestration.governance.alerts import LEVELS, Thresholds
 from orchestration.governance.bodies import iso, money
 from orchestration.governance.lineage import lineage_of
-from orchestration.governance.subjects import Subject, recipients_of
+from orchestration.governance.subjects import Subject, minutes_of, recipients_of
 
 KINDS = ("burn_rate", "anomaly", "forecast", "price_change", "margin", "freshness", "trust")
 _FAMILIES = {
@@ -77,6 +77,8 @@ def _subject(kind: str, row: Mapping[str, Any]) -> Subject:
             "drivers": json.loads(row["top_drivers_json"]),
         },
         declaration={"kind": row["kind"], "entity": row["entity_key"], "thresholds": said},
+        hysteresis_ratio=row["hysteresis_ratio"],
+        renotify_after=minutes_of(row["renotify_minutes"]),
         is_without_data=is_without and row["on_no_data"] != "zero",
         tells_no_data=row["on_no_data"] == "notify",
         is_paused=row["is_paused"],

@@ -68,14 +68,17 @@ def budget_subject(row: BudgetReading) -> Subject:
             "action": row.action,
         },
         hysteresis_ratio=row.hysteresis_ratio,
-        renotify_after=None
-        if row.renotify_minutes is None
-        else timedelta(minutes=row.renotify_minutes),
+        renotify_after=minutes_of(row.renotify_minutes),
         is_without_data=is_without,
         tells_no_data=row.on_no_data == "notify",
         is_paused=row.is_paused,
         recipients=recipients_of(row.recipients),
     )
+
+
+def minutes_of(count: int | None) -> timedelta | None:
+    """A length in minutes; none stays none."""
+    return None if count is None else timedelta(minutes=count)
 
 
 def recipients_of(text: str | None) -> tuple[str, ...] | None:

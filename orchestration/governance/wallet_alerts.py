@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from ingestion.config_budgets import length_of
 from orchestration.governance.alerts import Thresholds
 from orchestration.governance.bodies import money
 from orchestration.governance.subjects import Subject
@@ -85,6 +86,7 @@ def _subject(
     is_low = any(level is not None and value <= level for level in levels.values())
     name = f"{row.wallet_id}:{feature}" if feature else row.wallet_id
     balance = balances[row.wallet_id]
+    renotify_after = alert.get("renotify_after")
     return Subject(
         alert_id=f"wallet:{name}",
         version=row.wallet_version,
@@ -123,6 +125,10 @@ def _subject(
             "drivers": _drivers(row, feature, facts, connection) if is_low else [],
         },
         declaration={"wallet": row.wallet_id, "entity": row.entity_key, "alert": dict(alert)},
+        # What marts of an earlier version do not say yet.
+        hysteresis_ratio=Decimal(alert.get("hysteresis", "0")),
+        renotify_after=None if renotify_after is None else length_of(renotify_after),
+        is_paused=alert.get("paused", False),
     )
 
 

@@ -25,7 +25,8 @@ TABLES = {
     "warehouse.staging.stg_run__current_pass": "as_of timestamp",
     "warehouse.staging.stg_config__alerts": "alert_id varchar, alert_version varchar, kind varchar,"
     f" entity_key varchar, window_minutes bigint, floor_usd {MONEY}, info_threshold {MONEY},"
-    f" warning_threshold {MONEY}, critical_threshold {MONEY}, on_no_data varchar,"
+    f" warning_threshold {MONEY}, critical_threshold {MONEY},"
+    f" hysteresis_ratio {MONEY}, renotify_minutes bigint, on_no_data varchar,"
     " is_paused boolean, action varchar, recipients varchar",
     "warehouse.intermediate.int_org__expanded": "entity_key varchar, ancestor_key varchar,"
     " tree varchar, depth bigint, valid_from_at timestamp, valid_to_at timestamp",
@@ -65,7 +66,7 @@ def con(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.execute(f"create table {name} ({columns})")
         put(connection, "staging.stg_run__current_pass", NOW)
         alert = ("runaway-agent-coder", "v1", "burn_rate", "agent-coder", 60, 1, None, 5, 10)
-        put(connection, "staging.stg_config__alerts", *alert, "hold", False, None, None)
+        put(connection, "staging.stg_config__alerts", *alert, 0, None, "hold", False, None, None)
         for node, above in (("agent-coder", "agent-coder"), ("agent-coder", "acme")):
             row = (node, above, "owner", int(node != above), BEGINNING, END)
             put(connection, "intermediate.int_org__expanded", *row)

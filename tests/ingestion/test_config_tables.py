@@ -1,15 +1,19 @@
 """The configuration as rows: one load a version, none for an unchanged one."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import dlt
 import duckdb
+import pyarrow as pa
 import pytest
+from dlt.extract import DltResource
 from written_config import write_config
 
-from ingestion.config_loader import load_config
+from ingestion.config_loader import Config, load_config
 from ingestion.config_tables import TABLES, config_source, config_tables
 from ingestion.pipeline import pipeline_for, run_source, warehouse_path
 
@@ -153,6 +157,18 @@ def test_what_a_budget_counts_is_written_for_sql(folder: Path) -> None:
     assert rows(folder, "budget_increases", "budget_id", "amount") == [("b", Decimal(2))]
 
 
+ALERT = """alerts:
+  - {id: a, kind: burn_rate, entity: team-a, thresholds: {info: 8}, hysteresis: 0.05,
+     renotify_after: 6h}
+"""
+
+
+def test_what_an_alert_says_of_coming_back_and_reminding_is_a_row(folder: Path) -> None:
+    (folder / "alerts.yaml").write_text(ALERT, encoding="utf-8")
+    columns = ("hysteresis_ratio", "renotify_minutes", "is_paused")
+    assert rows(folder, "alerts", *columns) == [(Decimal("0.05"), 360, False)]
+
+
 def test_a_tag_that_a_budget_asks_for_is_told_apart_in_history_too(folder: Path) -> None:
     before = load_config(folder).versions
     asked = FILES["budgets"].replace("mode: hard", "filter: {tag: env=prod}, mode: hard")
@@ -263,6 +279,45 @@ def test_a_configuration_is_one_load_and_an_unchanged_one_is_none(
         16,
         2,
     )
+
+
+@dlt.source(name="config", max_table_nesting=0)
+def earlier_source(config: Config) -> list[DltResource]:
+    """What a version loaded in which alerts had neither hysteresis nor reminders."""
+
+    def resource(name: str, table: pa.Table) -> DltResource:
+        def load_once() -> Iterator[pa.Table]:
+            dlt.current.resource_state()["config_version"] = config.versions.config_version
+            yield table
+
+        return dlt.resource(load_once, name=name, write_disposition="append")
+
+    tables = config_tables(config, extracted_at=AT)
+    tables["alerts"] = tables["alerts"].drop_columns(["hysteresis_ratio", "renotify_minutes"])
+    return [resource(name, table) for name, table in tables.items()]
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [("alerts: []\n", []), (ALERT, [(None, None), (Decimal("0.05"), 360)])],
+    ids=["none", "one"],
+)
+def test_an_unchanged_configuration_is_loaded_into_columns_of_a_newer_version(
+    folder: Path, tmp_path: Path, declared: str, expected: list[tuple[Any, ...]]
+) -> None:
+    (folder / "alerts.yaml").write_text(declared, encoding="utf-8")
+    home = tmp_path / "home"
+    run_source(
+        pipeline_for("config", instance=None, home=home), earlier_source(load_config(folder))
+    )
+    for hour in (13, 14):
+        load(folder, home, AT.replace(hour=hour))
+    assert (counts(home)["versions"], counts(home)["entities"]) == (2, 16)
+    with duckdb.connect(str(warehouse_path(home))) as con:
+        found = con.execute(
+            "select hysteresis_ratio, renotify_minutes from raw_config.alerts order by extracted_at"
+        ).fetchall()
+    assert found == expected
 
 
 def test_a_configuration_taken_back_is_loaded_again(folder: Path, tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ def loaded(tmp_path: Path, files: dict[str, str]) -> Config:
         (wallet(f"{W}, alerts: [{{condition: above, info: 1}}]"), "below its thresholds"),
         (wallet(f"{W}, alerts: [{{unit: credits, info: 1}}]"), "needs a conversion_rate"),
         (wallet(f"{W}, alerts: [{{info: 1}}, {{info: 2}}]"), "one for the wallet and one"),
+        (wallet(f"{W}, alerts: [{{info: 1, hysteresis: -0.1}}]"), "greater than or equal to 0"),
+        (wallet(f"{W}, alerts: [{{info: 1, renotify_after: daily}}]"), "should match pattern"),
         (
             wallet(f"{W}, features: [search], alerts: [{{feature: chat, info: 1}}]"),
             "chat is no feature that draws on w",
@@ -120,13 +122,17 @@ def test_wallets_and_entries_become_rows(tmp_path: Path) -> None:
         f"kind: void, grant: e0, effective_at: {DAY}",
         f'kind: void, grant: "w/r/2026-10-01T00:00", amount: 1, effective_at: {DAY}',
         to=f"{W}, shared: true, features: [chat, search], sources: [bill], {TOP_UP}, "
-        f"recurring: [{{id: r, amount: 5, every: month, starts_at: {DAY}}}]",
+        f"recurring: [{{id: r, amount: 5, every: month, starts_at: {DAY}}}], "
+        "alerts: [{info: 9, hysteresis: 0.05, renotify_after: 24h, paused: true}]",
     )
     tables = config_tables(loaded(tmp_path, files), extracted_at=datetime(2026, 11, 1, tzinfo=UTC))
     [row] = tables["wallets"].to_pylist()
     assert (row["is_shared"], row["measure"], row["usd_per_credit"]) == (True, "cost", None)
     assert json.loads(row["top_up_json"])["amount"] == "50"
     assert json.loads(row["recurring_json"])[0]["expires"] == "never"
+    [alert] = json.loads(row["alerts_json"])
+    asked = ("info", "hysteresis", "renotify_after", "paused")
+    assert [alert[name] for name in asked] == ["9", "0.05", "24h", True]
     limits = [(each["dimension"], each["limit_value"]) for each in
               tables["wallet_limits"].to_pylist()]  # fmt: skip
     assert limits == [("source", "bill"), ("feature", "chat"), ("feature", "search")]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -24,7 +25,9 @@ ROW = """
         null::decimal(38, 6) as info_threshold, 8::decimal(38, 6) as warning_threshold,
         20::decimal(38, 6) as critical_threshold, '{facts}' as facts_json,
         '[{{"model":"gpt-5","key":"agent-coder-key","used":"240"}}]' as top_drivers_json,
-        '{on_no_data}' as on_no_data, false as is_paused, null::varchar as recipients
+        {hysteresis}::decimal(38, 15) as hysteresis_ratio,
+        {renotify_minutes}::bigint as renotify_minutes, '{on_no_data}' as on_no_data,
+        false as is_paused, null::varchar as recipients
 """
 FACTS = {"burn_rate": '{"spent_usd":"240"}', "freshness": '{"source":"litellm-main"}'}
 ALWAYS = ("1970-01-01", "9999-12-31")
@@ -48,24 +51,26 @@ def seen(
     engine: Engine,
     snapshot: int,
     *alerts: tuple[str, str, str, tuple[str, str]],
-    on_no_data: str = "hold",
+    minutes: int = 0,
+    **options: str,
 ) -> tuple[str, ...]:
     with duckdb.connect() as marts:
         marts.execute("create schema budgets")
-        marts.execute("create table budgets.fct_alert_readings as " + _select(alerts, on_no_data))
+        marts.execute("create table budgets.fct_alert_readings as " + _select(alerts, **options))
         others = read_alerts(marts)
     assert set(others) == set(KINDS)
     is_watched = any(kind == "freshness" for _, kind, _, _ in alerts)
     assert [each.source_instance for each in unwatched_sources(SOURCES, others)] == (
         ["bills"] if is_watched else ["litellm-main", "bills"]
     )
-    now = reading(snapshot, budget("1"), as_of=AS_OF)
+    now = reading(snapshot, budget("1"), as_of=AS_OF + timedelta(minutes=minutes))
     return evaluate(engine, reading=now, others=others).data_errors
 
 
-def _select(alerts: tuple[tuple[str, str, str, tuple[str, str]], ...], on_no_data: str) -> str:
+def _select(alerts: tuple[tuple[str, str, str, tuple[str, str]], ...], **options: str) -> str:
     def row(*, kind: str, **more: str) -> str:
-        return ROW.format(kind=kind, facts=FACTS.get(kind, "{}"), on_no_data=on_no_data, **more)
+        said = {"on_no_data": "hold", "hysteresis": "0", "renotify_minutes": "null"} | options
+        return ROW.format(kind=kind, facts=FACTS.get(kind, "{}"), **said, **more)
 
     if not alerts:
         none = row(id="x", kind="anomaly", value="0", start=ALWAYS[0], end=ALWAYS[1])
@@ -156,6 +161,28 @@ def test_a_stale_source_and_a_dearer_price_are_alerts_with_levels(store: Engine)
         ("source.recovered", "freshness:old:litellm-main", "ok"),
     ]
     assert {row["unit"] for row in rows(store, transition)} == {"usd", "times_allowed"}
+
+
+def test_a_rate_that_trembles_at_its_threshold_is_told_once(store: Engine) -> None:
+    # A warning at 8 with 5 % of it back ends below 7.6.
+    seen(store, 1, ("runaway", "burn_rate", "1", ALWAYS), hysteresis="0.05")
+    for snapshot, value in enumerate(("8", "7.9", "8.1", "7.6", "8"), start=2):
+        seen(store, snapshot, ("runaway", "burn_rate", value, ALWAYS), hysteresis="0.05")
+    assert [each[2] for each in told(store)] == ["warning"]
+    seen(store, 7, ("runaway", "burn_rate", "7.599999", ALWAYS), hysteresis="0.05")
+    assert [each[2] for each in told(store)] == ["ok", "warning"]
+
+
+def test_a_rate_that_stays_high_is_told_again_once_when_it_is_due(store: Engine) -> None:
+    seen(store, 1, ("runaway", "burn_rate", "1", ALWAYS))
+    reminders = []
+    for snapshot, minutes in enumerate((0, 59, 60, 75), start=2):
+        high = ("runaway", "burn_rate", "9", ALWAYS)
+        seen(store, snapshot, high, minutes=minutes, renotify_minutes="60")
+        sent = [json.loads(row["body"]) for row in sorted(rows(store, outbox), key=_ordinal)]
+        reminders.append([each["data"].get("reminder") for each in sent])
+    assert reminders == [[None], [None], [None, 1], [None, 1]]
+    assert len(rows(store, transition)) == 1
 
 
 def _ordinal(row: dict) -> int:

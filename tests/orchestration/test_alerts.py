@@ -186,6 +186,17 @@ def test_a_balance_rises_well_over_its_threshold_before_it_has_recovered() -> No
     assert levels == ["info", "ok"]
 
 
+def test_a_threshold_below_zero_moves_back_by_its_size() -> None:
+    """Info at -10 with a tenth of it back ends below -11; critical at 0 has nothing to move by."""
+    around_zero = Thresholds(Decimal(-10), None, Decimal(0))
+    at_critical = State(level="critical", announced="critical", seq=1, rolled=False)
+    levels = [
+        next_state(at_critical, seen(v, thresholds=around_zero, hysteresis_ratio=Decimal("0.1")))[0]
+        for v in ("0", "-0.01", "-10.5", "-11", "-11.01")
+    ]
+    assert [state.level for state in levels] == ["critical", "info", "info", "info", "ok"]
+
+
 def test_a_paused_alert_hears_nothing_but_the_end_of_its_period() -> None:
     at_warning = State(level="warning", announced="warning", seq=1, rolled=False)
     assert pass_over(at_warning, seen("1200")) == (at_warning, ())

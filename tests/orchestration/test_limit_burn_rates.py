@@ -28,7 +28,8 @@ ROW = """
         'owner' as tree, timestamp '1970-01-01' as period_start_at,
         timestamp '9999-12-31' as period_end_at, {value}::decimal(38, 6) as value,
         null::decimal(38, 6) as info_threshold, 8::decimal(38, 6) as warning_threshold,
-        20::decimal(38, 6) as critical_threshold, 'hold' as on_no_data, '{{}}' as facts_json,
+        20::decimal(38, 6) as critical_threshold, 0::decimal(38, 15) as hysteresis_ratio,
+        null::bigint as renotify_minutes, 'hold' as on_no_data, '{{}}' as facts_json,
         '[]' as top_drivers_json, {paused} as is_paused, {action}::varchar as action,
         240::decimal(38, 15) as spent_usd, {moved_by}::varchar as moved_by,
         {held}::varchar as held_reason, null::varchar as recipients

@@ -65,6 +65,7 @@ def test_a_customer_that_an_alert_watches_is_told_by_it_alone() -> None:
                 timestamp '2026-12-01' as period_end_at, 12.5::decimal(38, 6) as value,
                 null::decimal(38, 6) as info_threshold, null::decimal(38, 6) as warning_threshold,
                 1::decimal(38, 6) as critical_threshold, '{}' as facts_json,
+                0::decimal(38, 15) as hysteresis_ratio, null::bigint as renotify_minutes,
                 '[]' as top_drivers_json, 'hold' as on_no_data, false as is_paused,
                 null::varchar as recipients
             """

@@ -105,6 +105,8 @@ select
     cast(alerts.info_threshold as decimal(38, 6)) as info_threshold,
     cast(alerts.warning_threshold as decimal(38, 6)) as warning_threshold,
     cast(alerts.critical_threshold as decimal(38, 6)) as critical_threshold,
+    {{ money('alerts.hysteresis_ratio') }} as hysteresis_ratio,
+    alerts.renotify_minutes,
     alerts.on_no_data,
     read.facts_json,
     read.top_drivers_json,

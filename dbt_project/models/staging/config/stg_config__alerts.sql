@@ -18,6 +18,8 @@ renamed as (
         source.info_threshold,
         source.warning_threshold,
         source.critical_threshold,
+        source.hysteresis_ratio,
+        source.renotify_minutes,
         source.action,
         source.on_no_data,
         source.is_paused,
