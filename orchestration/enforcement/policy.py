@@ -58,6 +58,7 @@ class Applied:
     wrote: Settings
     wrote_fingerprint: str | None
     at: datetime
+    found_fingerprint: str | None = None  # of what the key showed last, in what we wrote
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ def plan(
         return _plan_ours(desired, unreleased, settings, override_stands=override_stands)
     if settings is None:
         return Plan("unable", f"this gateway has no {desired.want} for it")
-    if is_as_tight(observed.settings, settings):
+    is_before_ours = unreleased is not None and _is_still_as_found(unreleased, observed)
+    if is_as_tight(observed.settings, settings) and not is_before_ours:
         return _plan_foreign(desired, applied, unreleased)
     if not override_stands and applied is not None:
         undone = _was_undone(desired, applied, observed, settle=settle, now=now)
@@ -138,6 +140,8 @@ def _plan_open(applied: Applied | None, observed: Observed, settle: timedelta | 
         return Plan("release", "asked for and not confirmed: it is taken back")
     if settle is None and (applied.verb, applied.phase) == ("release", "applied"):
         return Plan("wait" if is_in_place else "settle", "the release is asked for")
+    if _is_still_as_found(applied, observed):
+        return Plan("release", "an earlier limit of ours is in place")
     if not is_in_place:
         return Plan("settle", "open already")
     if is_ours(applied, observed):
@@ -219,6 +223,15 @@ def is_ours(applied: Applied, observed: Observed) -> bool:
     """True if the key is as we left it, our mark included."""
     seen = {name: observed.settings.get(name) for name in applied.wrote}
     return applied.wrote_fingerprint == fingerprint(seen, mark=observed.mark)
+
+
+def _is_still_as_found(applied: Applied, observed: Observed) -> bool:
+    """True if a limit of ours was to change, the write is in doubt, and the old one stands."""
+    is_in_doubt = applied.verb != "release" and applied.phase in ("intent", "applied")
+    if not is_in_doubt or applied.wrote_fingerprint is None or observed.mark is None:
+        return False  # without a mark of ours nobody can tell whose it is
+    seen = {name: observed.settings.get(name) for name in applied.wrote}
+    return applied.found_fingerprint == fingerprint(seen, mark=observed.mark)
 
 
 def is_unreleased(applied: Applied) -> bool:

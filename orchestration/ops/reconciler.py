@@ -102,6 +102,7 @@ def limits_of(connection: Connection, gateway: str, *, now: datetime) -> list[Li
                     wrote=json.loads(done.wrote_json),
                     wrote_fingerprint=done.wrote_fingerprint,
                     at=done.at,
+                    found_fingerprint=done.observed_fingerprint,
                 )
                 if done
                 else None,
