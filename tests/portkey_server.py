@@ -1,4 +1,4 @@
-"""A Portkey control plane over given rows: exports as jobs, the cost graph, keys; one key only."""
+"""A Portkey control plane over given rows: exports, the cost graph, keys, policies; one key."""
 
 import json
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from portkey_policies import POLICIES, UsagePolicies, refusal
 from raw_loads import FIXTURES
 from scripted_server import Answer, Asked, ScriptedServer, scripted_server
 
@@ -28,6 +29,8 @@ class PortkeyServer:
     keys: list[Any] = field(default_factory=list)
     graph: Any = None
     has_key_api: bool = True
+    # None: the plan has no policies, and they are refused.
+    policies: UsagePolicies | None = field(default_factory=UsagePolicies)
     polls: int = 0
     # How every job ends.
     status: str = "success"
@@ -68,11 +71,14 @@ class PortkeyServer:
             return Answer(self._graph(asked))
         if asked.path == "/api-keys":
             if not self.has_key_api:
-                message = "You do not have enough permissions to execute this request"
-                return Answer({"success": False, "data": {"message": message}}, status=403)
+                return refusal(403)
             size, page = int(asked.query["page_size"]), int(asked.query["current_page"])
             data = self.keys[page * size :][:size]
             return Answer({"object": "list", "total": len(self.keys), "data": data})
+        if asked.path.startswith("/api-keys/"):
+            return self._key(asked)
+        if asked.path.startswith(POLICIES):
+            return self.policies.answer(asked) if self.policies is not None else refusal(403)
         _, _, _, job, *verb = asked.path.split("/")
         if verb == ["start"]:
             self.jobs[job]["started"] = True
@@ -84,6 +90,15 @@ class PortkeyServer:
         self.polled[job] = self.polled.get(job, 0) + 1
         status = self.status if self.polled[job] > self.polls else "in_progress"
         return Answer({"id": job, "status": status, "object": "export"})
+
+    def _key(self, asked: Asked) -> Answer:
+        found = [key for key in self.keys if key["id"] == asked.path.rpartition("/")[2]]
+        if not found:
+            return refusal(404)
+        if asked.method == "GET":
+            return Answer(found[0])
+        found[0].update(asked.json())
+        return Answer({})
 
     def _create(self, body: dict[str, Any]) -> Any:
         assert not {"request", "response"} & set(body["requested_data"])

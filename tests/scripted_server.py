@@ -91,7 +91,7 @@ def scripted_server(answer: Handler) -> Iterator[ScriptedServer]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_PUT = do_PATCH = _handle
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle
 
         def log_message(self, *_: object) -> None:
             """Nothing on the terminal."""

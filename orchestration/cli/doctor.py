@@ -226,7 +226,7 @@ def _gateway_findings(config: Config | None) -> Iterator[Finding]:
 
 
 def _plan_findings(config: Config | None, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """What a Portkey workspace's plan allows, by asking it: without a key API alerts are all."""
+    """What a Portkey workspace's plan allows, by asking it: caps, rates, or alerts alone."""
     for each in config.gateways if config else ():
         base_url, admin_key = (
             environ.get(n or "") for n in (each.base_url_env, each.admin_key_env)
@@ -235,12 +235,9 @@ def _plan_findings(config: Config | None, environ: Mapping[str, str]) -> Iterato
             continue
         client = PortkeyGateway(base_url, admin_key=admin_key)
         try:
-            missing = client.missing_api()
+            state, advice = client.plan_allows()
         except GatewayUnavailable as error:
             state, advice = "gives no clear answer", str(error)
-        else:
-            state = "alerts only" if missing else "rates of keys can be limited"
-            advice = f"its plan or admin key has no key API ({missing})" if missing else ""
         finally:
             client.close()
         yield Finding(f"gateway {each.id}", state, advice, needs_a_person=False)

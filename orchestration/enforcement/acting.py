@@ -84,13 +84,15 @@ def act(
     """
     is_limit = write.verb != "release"
     mark = limit.desired.generation if is_limit else None
-    keeps_mark = gateway.keeps_mark(limit.key_ref)
+    left = None
+    if mark is not None:
+        left = gateway.mark_left(limit.key_ref, write.settings, generation=mark)
     limits = write.settings if is_limit else (limit.applied.wrote if limit.applied else {})
     # Until a release is seen to have worked the limit's own fingerprint is what is ours. Without
     # a mark nothing is ours until the gateway has answered.
     wrote = limit.applied and limit.applied.wrote_fingerprint
     if is_limit:
-        wrote = fingerprint(limits, mark=mark) if keeps_mark else None
+        wrote = fingerprint(limits, mark=left) if left is not None else None
 
     def save(connection: Connection, phase: Phase, ours: str | None, seen: str | None) -> None:
         _save(connection, turn, limit, write.verb, phase, write.previous, limits, ours, seen)
@@ -105,7 +107,7 @@ def act(
     is_clear = True
     try:
         answer = gateway.write(limit.key_ref, write.settings, mark=mark, current=before)
-        if answer is not None and is_limit and not keeps_mark:
+        if answer is not None and is_limit and left is None:
             wrote = answer.fingerprint(limits)
     except GatewayUnavailable:
         is_clear = False  # it may have worked: what the key shows now decides
@@ -121,9 +123,9 @@ def act(
     checkpoint("reconcile.applied")
     after = _read_back(gateway, limit)
     done = after is not None and are_set(after.settings, write.settings)
-    if after is not None and is_limit and keeps_mark:
-        done = done and after.mark == mark
-    if after is not None and done and is_limit and not keeps_mark:
+    if after is not None and left is not None:
+        done = done and after.mark == left
+    if after is not None and done and is_limit and left is None:
         wrote = after.fingerprint(limits)
     phase: Phase = "verified" if done else ("applied" if is_clear else "intent")
     result = {"verified": "verified", "applied": "pending_verify"}.get(phase, "unknown")
@@ -131,7 +133,7 @@ def act(
         if not lease.still_held(connection, name=turn.lease_name, fence=turn.fence):
             raise TurnLost(turn.name)
         wrote = None if not is_limit and done else wrote
-        save(connection, phase, wrote, after.fingerprint(limits) if after else None)
+        save(connection, phase, wrote, (after or before).fingerprint(limits))
         shown = after.shown() if after else None
         _log(connection, turn, limit, write.verb, result, why, before.shown(), shown)
         if done and not is_told(limit, write.verb):

@@ -72,9 +72,9 @@ class CommandGateway:
                 commands.acknowledge(connection, last, at=self.now())
         return state
 
-    def keeps_mark(self, target: str) -> bool:
-        """True: the endpoint shows the generation of the request in force."""
-        return True
+    def mark_left(self, target: str, settings: Settings, *, generation: int) -> int:
+        """The generation: the endpoint shows that of the request in force."""
+        return generation
 
     def settings_for(self, target: str, wanted: Wanted, *, current: KeyState) -> Settings | None:
         """A block; the endpoint is asked for nothing else."""

@@ -36,6 +36,8 @@ class KeyState:
     mark: int | str | None
     # What it has spent by the gateway's own count: where a cap is counted from, never what is used.
     spend_usd: Decimal | None = None
+    # Kinds of limit that it may have and does not show us, each with what it answers instead.
+    unseen: Mapping[str, str] = field(default_factory=dict)
     # Written back whole; may hold anything, so it is never stored or shown.
     metadata: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
@@ -72,8 +74,8 @@ class Gateway(Protocol):
         """How long a write may stay unseen before it is written again; None: it never is."""
         ...
 
-    def keeps_mark(self, target: str) -> bool:
-        """True if a write to this target carries our mark."""
+    def mark_left(self, target: str, settings: Settings, *, generation: int) -> int | str | None:
+        """Our mark on the target once this limit is written; None if the write carries none."""
         ...
 
     def read(self, target: str) -> KeyState:

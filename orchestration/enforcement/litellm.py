@@ -63,9 +63,9 @@ class LiteLLMGateway:
         """Ends the connections."""
         self._api.close()
 
-    def keeps_mark(self, target: str) -> bool:
-        """True but for customers."""
-        return _split(target)[0].has_metadata
+    def mark_left(self, target: str, settings: Settings, *, generation: int) -> int | None:
+        """The generation, but for customers."""
+        return generation if _split(target)[0].has_metadata else None
 
     def read(self, target: str) -> KeyState:
         """The target now."""

@@ -31,9 +31,8 @@ class OpenRouterGateway:
         """Ends the connections."""
         self._api.close()
 
-    def keeps_mark(self, target: str) -> bool:
-        """False: a key has no field for it."""
-        return False
+    def mark_left(self, target: str, settings: Settings, *, generation: int) -> None:
+        """None: a key has no field for it."""
 
     def read(self, target: str) -> KeyState:
         """The key now."""

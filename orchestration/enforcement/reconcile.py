@@ -6,7 +6,7 @@ and nothing is written. A gateway without a configured client is planned without
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
@@ -158,6 +158,8 @@ def _reconcile_key(
     )
     if todo.step == "none":
         return None
+    if todo.step == "unable" and seen is not None and limit.desired.want in seen.unseen:
+        todo = replace(todo, why=f"{todo.why}: {seen.unseen[limit.desired.want]}")
     if not todo.is_write:
         return _find(turn, limit, todo, seen, is_armed=is_armed, rules=rules)
     verb = cast("Verb", todo.step)
@@ -258,6 +260,9 @@ def _observe(gateway: Gateway | None, limit: Limit) -> tuple[KeyState | None, Ob
         seen = gateway.read(limit.key_ref)
     except KeyGone:
         return None, Observed("gone")
+    applied = limit.applied
+    if applied is not None and is_unreleased(applied) and applied.verb in seen.unseen:
+        raise KeyRefused(seen.unseen[applied.verb])  # not to be seen is not to be gone
     return seen, Observed("found", settings=seen.settings, mark=seen.mark)
 
 

@@ -129,24 +129,35 @@ def test_a_source_with_red_checks_is_told_with_their_names(
     assert result.exit_code == (1 if is_told else 0), result.output
 
 
+KEYS, POLICIES = ("GET", "/api-keys"), ("GET", "/policies/usage-limits")
+
+
 @pytest.mark.parametrize(
-    ("has_key_api", "state"), [(True, "rates of keys can be limited"), (False, "alerts only")]
+    ("plan", "asked", "state", "advice"),
+    [
+        ({}, [KEYS, POLICIES], "caps and rates of keys can be set", ""),
+        (
+            {"policies": None},
+            [KEYS, POLICIES],
+            "rates of keys can be limited",
+            "has no usage policies (GET policies/usage-limits: 403)",
+        ),
+        ({"has_key_api": False}, [KEYS], "alerts only", "has no key API (GET api-keys: 403)"),
+    ],
 )
 def test_what_a_portkey_plan_allows_is_asked_by_reading_alone(
-    tmp_path: Path, has_key_api: bool, state: str
+    tmp_path: Path, plan: dict[str, Any], asked: list[tuple[str, str]], state: str, advice: str
 ) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "enforcement.yaml").write_text(PORTKEY, encoding="utf-8")
-    with portkey_server(has_key_api=has_key_api) as server:
+    with portkey_server(**plan) as server:
         environ = {"P_URL": server.url, "P_KEY": API_KEY}
         result = ask(tmp_path, sources=PORTKEY_SOURCE, environ=environ)
-        assert [(asked.method, asked.path) for asked in server.script.asked] == [
-            ("GET", "/api-keys")
-        ]
+        assert [(each.method, each.path) for each in server.script.asked] == asked
     assert result.exit_code == 0, result.output
     line = line_of(result, "gateway portkey-main")
     assert state in line
-    assert ("has no key API (GET api-keys: 403)" in result.output) is not has_key_api
+    assert advice in " ".join(result.output.replace("│", " ").split())
     assert API_KEY not in result.output
 
 

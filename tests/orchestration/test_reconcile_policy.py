@@ -165,8 +165,8 @@ class Gateway:
         self.failing: str | None = None
         self.writes = 0
 
-    def keeps_mark(self, target: str) -> bool:
-        return self.has_marks
+    def mark_left(self, target: str, settings: Settings, *, generation: int) -> int | None:
+        return generation if self.has_marks else None
 
     def read(self, target: str) -> KeyState:
         changed = f"change {self.changes}" if self.blocked else None

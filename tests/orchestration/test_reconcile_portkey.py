@@ -1,4 +1,7 @@
-"""The rate of a key of the simulated Portkey is limited where the plan allows it."""
+"""The rate of a key of the simulated Portkey is limited where the plan allows it.
+
+The simulated one has no policies; caps are in `test_reconcile_portkey_caps.py`.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -173,7 +176,7 @@ def test_a_plan_without_a_key_api_refuses_the_reading_and_the_alert_is_all(
     assert rates(sandbox, key_id) is None
 
 
-@pytest.mark.parametrize("action", ["block", "zero_budget", "cap_to_remaining"])
+@pytest.mark.parametrize("action", ["block", "zero_budget"])
 def test_what_it_cannot_do_exactly_is_an_alert_alone(place: LimitedPlace, action: str) -> None:
     place.used("1000", action=action)
     assert place.results() == [("unable", "recorded")]
