@@ -45,6 +45,7 @@ _ROW = BudgetReading(
     first_usage_at=None,
     as_of=AS_OF,
     fidelity="per_request",
+    data_lag_ms=90_500,
     is_complete=True,
     held_reason=None,
     top_drivers_json='[{"model": "gpt-5", "used": 12.50}]',

@@ -70,6 +70,7 @@ def _reading(row: dict[str, Any], *, as_of: datetime) -> BudgetReading:
         first_usage_at=None,
         as_of=as_of,
         fidelity="per_request",
+        data_lag_ms=None,
         is_complete=True,
         held_reason=row["held_reason"],
         top_drivers_json=row["top_drivers_json"],

@@ -113,6 +113,7 @@ def context_of(row: BudgetReading) -> dict[str, Any]:
         "drivers": _drivers(row.top_drivers_json),
         "data": {
             "fidelity": row.fidelity,
+            "lag_seconds": None if row.data_lag_ms is None else row.data_lag_ms // 1000,
             "is_complete": row.is_complete,
             "held_reason": row.held_reason,
         },

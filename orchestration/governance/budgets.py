@@ -49,6 +49,7 @@ class BudgetReading:
     first_usage_at: datetime | None
     as_of: datetime
     fidelity: str | None  # per_request | aggregate | mixed; None: nothing was ever used
+    data_lag_ms: int | None  # the oldest last reading of its sources, before as_of
     is_complete: bool
     held_reason: str | None
     top_drivers_json: str | None

@@ -68,6 +68,8 @@ def test_a_breach_is_one_transition_one_message_and_one_wanted_block(store: Engi
     }
     assert data["drivers"] == [{"model": "gpt-5", "used": "12.50"}]
     assert data["binding_budget"]["headroom"] == "0"
+    assert data["snapshot"] == {"id": 2, "as_of": "2026-11-23T12:00:00.000000Z"}
+    assert (data["data"]["lag_seconds"], data["data"]["is_complete"]) == (90, True)
     assert KEY not in message["body"].decode()
     assert "." not in message["id"] and message["id"].startswith("msg_")
 
@@ -284,6 +286,7 @@ def test_the_reading_comes_from_the_published_marts() -> None:
         "used": "1000.000000000000001::decimal(38,15)",
         "is_current": "true",
         "fidelity": "'mixed'",
+        "data_lag_ms": "90500",
         "is_complete": "true",
         "period_start_at": "timestamp '2026-11-01'",
         "period_end_at": "timestamp '2026-12-01'",

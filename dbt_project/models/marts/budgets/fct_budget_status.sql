@@ -80,6 +80,7 @@ select
     periods.first_usage_at,
     current_pass.as_of,
     trust.fidelity,
+    trust.data_lag_ms,
     trust.is_complete,
     trust.held_reason
 from periods

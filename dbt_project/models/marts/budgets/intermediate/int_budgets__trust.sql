@@ -51,15 +51,20 @@ rests_on as (
         and freshness.last_read_at < periods.period_end_at
 ),
 
+-- Of a source that is declared no more nothing is awaited, so it is not late.
 told as (
     select
-        budget_id,
-        period_start_at,
-        {{ common_fidelity('fidelity') }} as fidelity
+        rests_on.budget_id,
+        rests_on.period_start_at,
+        {{ common_fidelity('rests_on.fidelity') }} as fidelity,
+        max(freshness.read_age_ms) as data_lag_ms
     from rests_on
+    left join freshness
+        on rests_on.source_instance = freshness.source_instance
+        and freshness.source is not null
     group by
-        budget_id,
-        period_start_at
+        rests_on.budget_id,
+        rests_on.period_start_at
 ),
 
 held as (
@@ -93,6 +98,7 @@ select
     periods.budget_id,
     periods.period_start_at,
     told.fidelity,
+    told.data_lag_ms,
     held.budget_id is null as is_complete,
     case
         when held.budget_id is not null then held.held_reason
