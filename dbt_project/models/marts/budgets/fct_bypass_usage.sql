@@ -1,4 +1,5 @@
--- one row per gateway and key that no limit of a budget reaches: what it used in the last 7 days; calls without a key are one row
+-- one row per gateway and key that no limit of a budget or burn rate reaches: what it used in the last 7 days; calls without a
+-- key are one row
 with quarter_hours as (
     select * from {{ ref('int_spend__quarter_hours') }}
 ),
@@ -9,20 +10,21 @@ budget_keys as (
 
 budgets as (
     select * from {{ ref('stg_config__budgets') }}
-    where action is not null
 ),
 
 current_pass as (
     select * from {{ ref('stg_run__current_pass') }}
 ),
 
+-- Keys are known of budgets that are hard or act, and of burn rates that act.
 reached as (
     select
         budget_keys.source_instance,
         budget_keys.raw_key_hash
     from budget_keys
-    inner join budgets
+    left join budgets
         on budget_keys.budget_id = budgets.budget_id
+    where budgets.action is not null or budgets.budget_id is null
     group by
         budget_keys.source_instance,
         budget_keys.raw_key_hash
