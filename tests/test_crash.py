@@ -1,11 +1,13 @@
 """A pass killed anywhere, and run again: the marts, messages and gateway writes of a clean one.
 
-`make test` kills at a seeded sample, one kill after another before a run gets through; `make
-test-crash` kills at every point listed, each on its own.
+`make test` kills at a seeded sample, one kill after another before a run gets through: once with
+dlt's working folder lost as well, once with two runs at the same time. `make test-crash` kills at
+every point listed, each on its own.
 """
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -112,6 +114,14 @@ def act_again(platform: Platform) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def run_twice_at_once(platform: Platform) -> None:
+    """Two runs that begin together, as cron and a person may start them; both get through."""
+    one, two = (platform.start("run", at=LATER) for _ in range(2))
+    for process in (one, two):
+        code, output = platform.finish(process)
+        assert code == 0, output
+
+
 @pytest.fixture(scope="session")
 def clean_pass(_live: Platform, history: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder: the second pass when nobody kills it, what it came by and what it leaves behind."""
@@ -153,7 +163,12 @@ def test_a_killed_pass_run_again_leaves_what_a_clean_one_leaves(
         for point in kills:
             platform.crash(point, at=LATER)
         has_acted = bool(platform.gateway_writes())
-        platform.run(at=LATER)
+        if len(kills) > 1 and kills[0] in named("read"):
+            shutil.rmtree(platform.home / "dlt")
+        if len(kills) > 1 and kills[0] in named("build"):
+            run_twice_at_once(platform)
+        else:
+            platform.run(at=LATER)
         act_again(platform)
         found = Outcome.of(platform)
 

@@ -9,15 +9,13 @@ from sqlalchemy import Connection
 
 from orchestration.governance.alerts import Level, Move
 from orchestration.governance.approvals import Asked
-from orchestration.governance.binding import binding_budget
+from orchestration.governance.binding import told_binding
 from orchestration.governance.bodies import (
     context_of,
     digest_body,
     event_type_of,
-    money,
     single_body,
     transition_data,
-    unit_of,
 )
 from orchestration.governance.budgets import Reading
 from orchestration.governance.endpoints import Endpoint, subscribed
@@ -86,7 +84,7 @@ def announce(
             alert_id=state.alert_id,
             snapshot_id=reading.snapshot_id,
             as_of=reading.as_of,
-            binding_budget=_binding(reading, state),
+            binding_budget=told_binding(reading, state),
         )
         if move.baseline:
             for target in targets:
@@ -211,21 +209,3 @@ def _announced(
         baseline=move.baseline,
         endpoint_ids=tuple(target.id for target in targets),
     )
-
-
-def _binding(reading: Reading, state: StoredState) -> dict[str, Any] | None:
-    """The budget with the least headroom for what this one counts; None for one that is gone."""
-    if "budget" not in state.context:
-        return None
-    name = state.context["budget"]["id"]
-    own = next((row for row in reading.budgets if row.budget_id == name), None)
-    found = binding_budget(own, reading.budgets) if own else None
-    if found is None:
-        return None
-    headroom, row = found
-    return {
-        "id": row.budget_id,
-        "entity": row.entity_key,
-        "headroom": money(headroom),
-        **unit_of(row.unit),
-    }

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
-from orchestration.governance.budgets import BudgetReading
+from orchestration.governance.bodies import money, unit_of
+from orchestration.governance.budgets import BudgetReading, Reading
+from orchestration.ops.evaluator import StoredState
 
 
 def binding_budget(
@@ -25,6 +28,24 @@ def binding_budget(
         and _covers(row, own)
     ]
     return min(found, key=lambda each: each[0], default=None)
+
+
+def told_binding(reading: Reading, state: StoredState) -> dict[str, Any] | None:
+    """What messages about a budget say of the one that binds it; None for one that is gone."""
+    if "budget" not in state.context:
+        return None
+    name = state.context["budget"]["id"]
+    own = next((row for row in reading.budgets if row.budget_id == name), None)
+    found = binding_budget(own, reading.budgets) if own else None
+    if found is None:
+        return None
+    headroom, row = found
+    return {
+        "id": row.budget_id,
+        "entity": row.entity_key,
+        "headroom": money(headroom),
+        **unit_of(row.unit),
+    }
 
 
 def _covers(row: BudgetReading, own: BudgetReading) -> bool:

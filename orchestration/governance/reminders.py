@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from orchestration.governance.binding import told_binding
 from orchestration.governance.bodies import event_type_of, single_body, transition_data
 from orchestration.governance.budgets import Reading
 from orchestration.governance.endpoints import Endpoint, subscribed
@@ -58,7 +59,7 @@ def remind(
             alert_id=state.alert_id,
             snapshot_id=reading.snapshot_id,
             as_of=reading.as_of,
-            binding_budget=None,
+            binding_budget=told_binding(reading, state),
         )
         messages += enqueue(
             connection,

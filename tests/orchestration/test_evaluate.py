@@ -342,6 +342,9 @@ def test_a_level_that_lasts_is_told_again_and_is_no_transition(store: Engine) ->
     assert told == [[None], [None], [None, 1], [None, 1], [None, 1, 3], [None, 1, 3]]
     assert steps(store) == [(1, "ok", "warning")]
     assert {row["event_type"] for row in rows(store, outbox)} == {"budget.threshold_reached"}
+    # Each says what is left of the budget that binds: 150 of 1,000.
+    bound = [body(row)["data"]["binding_budget"]["headroom"] for row in rows(store, outbox)]
+    assert bound == ["150", "150", "150"]
 
 
 def test_a_budget_of_tokens_says_so(store: Engine) -> None:
