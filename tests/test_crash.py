@@ -56,7 +56,10 @@ raise SystemExit(0 if outcome.is_success else outcome.error)
 # What was tried and in how many steps; the gateway's own list of writes is compared instead.
 ATTEMPTS = "budgets.fct_enforcement_actions"
 # A pass run again after a key was blocked reads of the block, which a clean one does an hour later.
-READ_OF_ACTS = ("core.dim_source_identities", "trust.fct_source_freshness")
+READ_OF_ACTS = (
+    *("core.dim_source_identities", "trust.fct_source_freshness"),
+    "trust.fct_source_checks",  # of what was read, and two runs read twice
+)
 
 
 def named(phase: str) -> list[str]:
