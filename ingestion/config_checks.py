@@ -4,7 +4,7 @@ Belongs here: checks over the whole configuration that are not about the shape o
 (`config_tree`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ingestion.config_alerts import TREES, Alert
 from ingestion.config_budgets import Budget
@@ -15,6 +15,7 @@ from ingestion.config_schema import (
     ModelAlias,
 )
 from ingestion.config_tree import Node, Placed
+from ingestion.config_wallets import Wallet, WalletAlert
 from ingestion.config_yaml import Problem
 from ingestion.source_config import EVIDENCE_ORDER, SourceConfig
 
@@ -167,16 +168,22 @@ def expansion_problems(
 
 
 def recipient_problems(
-    declared: Sequence[Placed[Budget]] | Sequence[Placed[Alert]],
+    declared: Sequence[Placed[Budget]] | Sequence[Placed[Alert]] | Sequence[Placed[Wallet]],
     endpoints: Sequence[Placed[Endpoint]],
 ) -> Iterator[Problem]:
     """Recipients that are no endpoints of events."""
     known = {placed.value.id for placed in endpoints if placed.value.kind == "events"}
     for placed in declared:
-        said = placed.value.to
-        for index, name in enumerate(() if isinstance(said, str) else said):
-            if name not in known:
-                yield placed.problem(f"no endpoint is called {name}", "to", index)
+        one = placed.value
+        told: Iterable[tuple[Budget | Alert | WalletAlert, tuple[str | int, ...]]] = (
+            ((alert, ("alerts", at)) for at, alert in enumerate(one.alerts))
+            if isinstance(one, Wallet)
+            else [(one, ())]
+        )
+        for alert, place in told:
+            for index, name in enumerate(() if isinstance(alert.to, str) else alert.to):
+                if name not in known:
+                    yield placed.problem(f"no endpoint is called {name}", *place, "to", index)
 
 
 def expanded_to(one: Budget | Alert, nodes: Mapping[str, Node]) -> list[Node]:

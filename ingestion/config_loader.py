@@ -224,7 +224,7 @@ def _checked(
     )
     problems += checks.expansion_problems(found["budgets"], nodes)
     problems += checks.expansion_problems(found["alerts"], nodes)
-    for declared in (found["budgets"], found["alerts"]):
+    for declared in (found["budgets"], found["alerts"], found["wallets"]):
         problems += checks.recipient_problems(declared, found["endpoints"])
     problems += checks.outward_problems(
         found["endpoints"], found["gateways"], sources=plain["sources"], nodes=nodes

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from ingestion.config_budgets import Hysteresis, Length
+from ingestion.config_budgets import Hysteresis, Length, Recipients
 from ingestion.config_org import Feature
 from ingestion.config_schema import Dated, Moment
 from ingestion.config_tree import Node, Placed
@@ -83,6 +83,7 @@ class WalletAlert(Declared):
     hysteresis: Hysteresis = Decimal(0)
     renotify_after: Length | None = None
     paused: bool = False
+    to: Recipients = ()  # left out: every endpoint that subscribed
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

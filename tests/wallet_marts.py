@@ -10,6 +10,8 @@ from wallet_words import at
 _TABLES = """
     create schema core; create schema wallets;
     create table core.published_snapshot (snapshot_id bigint, as_of timestamp);
+    create table core.dim_entity_owners (entity_key varchar, owner_channel varchar,
+        is_current boolean);
     create table wallets.dim_wallet_features (wallet_id varchar, feature_key varchar);
     create table wallets.dim_wallets (wallet_id varchar, wallet_version varchar,
         wallet_name varchar, entity_key varchar, entity_name varchar, entity_path varchar,

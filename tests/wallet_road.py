@@ -40,11 +40,15 @@ MODELS = (
     "stg_config__wallet_entries",
     "stg_config__entities",
     "stg_config__entity_parents",
+    "stg_config__entity_owners",
+    "stg_config__entity_cost_centers",
     "staging.decisions",
     "int_org__nodes",
     "int_org__edges",
     "int_org__expanded",
     "int_org__paths",
+    "int_org__responsibilities",
+    "dim_entity_owners",
     "dim_wallets",
     "dim_wallet_features",
     "dim_wallet_entries",
@@ -54,8 +58,14 @@ MODELS = (
     "published_snapshot",
     "int_closing__books",
 )
-OPS_MODELS = ("stg_ops__wallet_postings", "fct_wallet_ledger", "fct_wallet_balances",
-              "fct_wallet_members", "assert_wallet_use_is_drawn_or_owed")  # fmt: skip
+OPS_MODELS = (
+    "stg_ops__wallet_postings",
+    "fct_wallet_ledger",
+    "fct_wallet_balances",
+    "fct_wallet_members",
+    "assert_wallet_use_is_drawn_or_owed",
+    "assert_wallet_balances_are_whole",
+)
 
 
 def used(on: str, entity: str, cost: str, **changes: Any) -> dict[str, Any]:

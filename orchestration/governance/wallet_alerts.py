@@ -1,7 +1,7 @@
 """Low balances as subjects of the alert state machine: of a wallet, and of a feature that draws."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, Inexact, localcontext
 from typing import Any
@@ -129,7 +129,15 @@ def _subject(
         hysteresis_ratio=Decimal(alert.get("hysteresis", "0")),
         renotify_after=None if renotify_after is None else length_of(renotify_after),
         is_paused=alert.get("paused", False),
+        recipients=_recipients(alert.get("to") or (), row),
     )
+
+
+def _recipients(said: str | Sequence[str], row: WalletRow) -> tuple[str, ...] | None:
+    """The endpoints named; an owner without a channel is nobody, and no name is all."""
+    if said == "owner":
+        return (row.owner_channel,) if row.owner_channel else ()
+    return tuple(said) or None
 
 
 def _drivers(

@@ -21,6 +21,9 @@ from orchestration.governance.wallet_book import (
 from orchestration.governance.wallet_grants import recurring_grants
 
 # The same use stands in the mart at each wallet of its chain; once as the first.
+_CHANNELS = """
+    select entity_key, owner_channel from core.dim_entity_owners where is_current
+"""
 _HOURLY = """
     with sliced as (
         select *, date_trunc('hour', bucket_start_at) as hour_at,
@@ -64,6 +67,7 @@ class WalletRow:
     valid_from_at: datetime
     valid_to_at: datetime | None
     features: frozenset[str]  # none: every feature
+    owner_channel: str | None  # the endpoint of whoever owns the node now
 
     def lineage(self) -> tuple[str, ...]:
         """The node and its ancestors, from the root down."""
@@ -116,14 +120,21 @@ def read_wallets(con: duckdb.DuckDBPyConnection) -> WalletFacts:
     features: dict[str, set[str]] = {}
     for wallet_id, feature in con.execute("from wallets.dim_wallet_features").fetchall():
         features.setdefault(wallet_id, set()).add(feature)
-    columns = [name for name in WalletRow.__dataclass_fields__ if name != "features"]
+    channels = dict(con.execute(_CHANNELS).fetchall())
+    beside = ("features", "owner_channel")
+    columns = [name for name in WalletRow.__dataclass_fields__ if name not in beside]
     found = con.execute(f"select {', '.join(columns)} from wallets.dim_wallets order by wallet_id")
     rows = [dict(zip(columns, map(_aware, row), strict=True)) for row in found.fetchall()]
     return WalletFacts(
         snapshot_id=published[0],
         as_of=published[1].replace(tzinfo=UTC),
         wallets=tuple(
-            WalletRow(**row, features=frozenset(features.get(row["wallet_id"], ()))) for row in rows
+            WalletRow(
+                **row,
+                features=frozenset(features.get(row["wallet_id"], ())),
+                owner_channel=channels.get(row["entity_key"]),
+            )
+            for row in rows
         ),
         entries=tuple(_entries(con)),
         drivers=tuple(_drivers(con)),

@@ -103,3 +103,25 @@ def test_a_paused_alert_of_a_wallet_tells_nothing_until_it_is_resumed(
     assert rows(store, outbox) == []
     marts.con.execute("update wallets.dim_wallets set alerts_json = ?", [json.dumps([LOW])])
     assert judge(store, marts, 3, "2026-10-04") == [(10, "critical")]
+
+
+@pytest.mark.parametrize(
+    ("to", "channel", "told"),
+    [
+        ([], None, ["finops", "sales"]),
+        (["sales"], None, ["sales"]),
+        ("owner", "sales", ["sales"]),
+        ("owner", None, []),
+    ],
+)
+def test_who_is_told_of_a_low_balance_is_what_its_alert_names(
+    store: Engine, tmp_path: Path, to: str | list[str], channel: str | None, told: list[str]
+) -> None:
+    sync_endpoints(store, [endpoint("finops"), endpoint("sales")])
+    marts = holding(tmp_path, to=to)
+    marts.con.execute("insert into core.dim_entity_owners values ('acme', 'former', false)")
+    marts.con.execute("insert into core.dim_entity_owners values ('acme', ?, true)", [channel])
+    judge(store, marts, 1, "2026-10-01")
+    marts.use("100", "2026-10-02T09:00")
+    assert judge(store, marts, 2, "2026-10-03") == [(100, "info")]
+    assert sorted(row["endpoint_id"] for row in rows(store, outbox)) == told
