@@ -15,15 +15,9 @@
             then date_trunc('minute', {{ column }}) - (interval '1 minute') * date_part('minute', {{ local }})
         when {{ budget }}.period in ('month', 'quarter')
             then
-                cast(
-                    (date_trunc({{ budget }}.period, {{ local }} - {{ anchor }}) + {{ anchor }})
-                    at time zone {{ budget }}.timezone at time zone 'UTC' as timestamp
-                )
+                {{ midnight('date_trunc(' ~ budget ~ '.period, ' ~ local ~ ' - ' ~ anchor ~ ') + ' ~ anchor, budget) }}
         else
-            cast(
-                date_trunc({{ budget }}.period, {{ local }})
-                at time zone {{ budget }}.timezone at time zone 'UTC' as timestamp
-            )
+            {{ midnight('date_trunc(' ~ budget ~ '.period, ' ~ local ~ ')', budget) }}
     end
 {%- endmacro %}
 
@@ -39,17 +33,25 @@
             then coalesce({{ budget }}.valid_to_at, timestamp '9999-12-31 00:00:00')
         when {{ budget }}.period = 'hour' then {{ column }} + interval '1 hour'
         else
-            cast(
-                (
-                    date_trunc('day', ({{ column }} at time zone 'UTC') at time zone {{ budget }}.timezone)
-                    + case {{ budget }}.period
-                        when 'day' then interval '1 day'
-                        when 'week' then interval '7 days'
-                        when 'month' then interval '1 month'
-                        when 'quarter' then interval '3 months'
-                        else interval '1 year'
-                    end
-                ) at time zone {{ budget }}.timezone at time zone 'UTC' as timestamp
-            )
+            {% set end -%}
+                date_trunc('day', ({{ column }} at time zone 'UTC') at time zone {{ budget }}.timezone)
+                + case {{ budget }}.period
+                    when 'day' then interval '1 day'
+                    when 'week' then interval '7 days'
+                    when 'month' then interval '1 month'
+                    when 'quarter' then interval '3 months'
+                    else interval '1 year'
+                end
+            {%- endset -%}
+            {{ midnight(end, budget) }}
     end
+{%- endmacro %}
+
+{# The moment, in UTC, at which a day of a budget's zone begins: where the clocks go back over midnight there are two
+   midnights, and the first counts. It follows the last moment of the day before, of two the later one, as `at time zone`
+   takes it. #}
+{% macro midnight(local, budget) -%}
+    cast(
+        ({{ local }} - interval '1 microsecond') at time zone {{ budget }}.timezone at time zone 'UTC' as timestamp
+    ) + interval '1 microsecond'
 {%- endmacro %}
