@@ -117,6 +117,7 @@ def _open_sqlite(url: URL) -> Engine:
             "journal_mode = wal",
             "synchronous = full",
             "foreign_keys = on",
+            "recursive_triggers = on",  # else REPLACE deletes past the triggers that refuse it
         ):
             cursor.execute(f"pragma {pragma}")
         cursor.close()

@@ -15,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Engine,
+    Executable,
     Integer,
     Table,
     Text,
@@ -25,7 +26,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql.dml import UpdateBase
 
 from orchestration.ops.column_types import ExactDecimal, UtcDateTime
 from orchestration.ops.store import open_store, reading, writing
@@ -151,14 +151,19 @@ def a_row(table: Table) -> dict[str, Any]:
 
 
 def accepted_changes(engine: Engine) -> list[str]:
-    """What the database lets pass of every update of one column, and every delete."""
+    """What the database lets pass: updates of a column, replacements, deletes, truncations."""
     accepted: list[str] = []
     for table in (METADATA.tables[name] for name in APPEND_ONLY):
         row = a_row(table)
-        changes: dict[str, UpdateBase] = {
+        changes: dict[str, Executable] = {
             f"update of {table.name}.{name}": update(table).values({name: value})
             for name, value in row.items()
         }
+        if engine.dialect.name == "sqlite":
+            replaced = insert(table).prefix_with("or replace").values(row)
+            changes[f"replacement in {table.name}"] = replaced
+        else:
+            changes[f"truncation of {table.name}"] = text(f"truncate {table.name}")
         with writing(engine) as connection:
             connection.execute(insert(table).values(row))
         for what, change in (changes | {f"delete from {table.name}": delete(table)}).items():
@@ -183,7 +188,8 @@ def test_each_trigger_is_what_protects_its_table(tmp_path: Path) -> None:
         with opened_store(tmp_path / table) as engine:
             with writing(engine) as connection:
                 connection.execute(text(f"drop trigger {table}_no_delete"))
-            assert accepted_changes(engine) == [f"delete from {table}"]
+            deleting = [f"replacement in {table}", f"delete from {table}"]
+            assert accepted_changes(engine) == deleting
 
 
 def test_the_tables_of_record_are_append_only() -> None:
