@@ -1,4 +1,5 @@
 -- Wherever a provider's bill is the larger, what was metered and what was charged are the bill, to the last digit.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_charges'}}}) }}
 with charges as (
     select
         provider,

@@ -1,4 +1,5 @@
 -- The parts of a day are the difference between what was metered and what was billed, to the last digit.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_cost_reconciliation_by_model'}}}) }}
 with parts as (
     select
         provider,

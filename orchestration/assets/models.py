@@ -4,6 +4,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,21 @@ class ModelTranslator(DagsterDbtTranslator):
             automation_condition=self._condition,
             freshness_policy=MARTS_FRESHNESS if is_mart else None,
         )
+
+    def get_asset_check_spec(
+        self,
+        asset_spec: dg.AssetSpec,
+        manifest: Mapping[str, Any],
+        unique_id: str,
+        project: DbtProject | None,
+    ) -> dg.AssetCheckSpec | None:
+        """The spec of one test; one with a file of its own is told as its file begins."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        node = manifest["nodes"][unique_id]
+        if spec is None or node.get("test_metadata"):
+            return spec
+        comment = takewhile(lambda line: line.startswith("--"), node["raw_code"].splitlines())
+        return spec._replace(description=" ".join(line.strip("- ") for line in comment))
 
 
 def _raw_key(manifest: Mapping[str, Any], unique_id: str) -> dg.AssetKey:

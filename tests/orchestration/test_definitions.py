@@ -261,3 +261,19 @@ def test_no_run_config_arms_a_gateway(definitions: dg.Definitions, place: str) -
     with pytest.raises(dg.DagsterInvalidConfigError):
         dg.validate_run_config(job, {place: {"gateway_limits": {"config": {"armed": True}}}})
     dg.validate_run_config(job, {})
+
+
+def test_a_check_with_a_file_of_its_own_says_what_its_file_says(
+    definitions: dg.Definitions,
+) -> None:
+    checks = definitions.resolve_asset_graph().asset_check_keys
+    described = {
+        key.name: definitions.resolve_asset_graph().get_check_spec(key).description
+        for key in checks
+        if key.name.startswith("assert_")
+    }
+    assert len(described) == len(list((ROOT / "dbt_project" / "tests").glob("assert_*.sql")))
+    assert all(described.values())
+    assert described["assert_wallet_lines_are_whole"] == (
+        "The parts of a line sum to what it states, and no grant gives more than it held."
+    )
