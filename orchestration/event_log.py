@@ -18,7 +18,7 @@ _OPEN_FILES = 8
 class OpenSqliteEventLog(SqliteEventLogStorage):
     """Dagster's own storage and files; connections, and the statements compiled for them, are kept.
 
-    Dagster makes an engine for each statement, which costs a third of a small pass. One thread at a
+    Dagster makes an engine for each statement, which costs a fifth of a small pass. One thread at a
     time uses a connection (`_db_lock`). What a power cut takes is the log's last moments at most.
     """
 

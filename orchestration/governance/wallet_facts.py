@@ -20,10 +20,10 @@ from orchestration.governance.wallet_book import (
 )
 from orchestration.governance.wallet_grants import recurring_grants
 
-# The same use stands in the mart at each wallet of its chain; once as the first.
 _CHANNELS = """
     select entity_key, owner_channel from core.dim_entity_owners where is_current
 """
+# The same use stands in the mart at each wallet of its chain; once as the first.
 _HOURLY = """
     with sliced as (
         select *, date_trunc('hour', bucket_start_at) as hour_at,

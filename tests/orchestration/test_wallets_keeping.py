@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from budget_readings import reading
 from ops_stores import endpoint, rows
 from sqlalchemy import Engine, insert
 from wallet_marts import Marts
 from wallet_words import at
 
-from orchestration.governance.budgets import Reading
 from orchestration.governance.endpoints import sync_endpoints
 from orchestration.governance.evaluate import Evaluation, evaluate
 from orchestration.governance.formats import slack_body
@@ -209,15 +209,8 @@ CHAT = {"feature": "chat", "unit": "currency", "info": None, "warning": "700", "
 
 def judged(store: Engine, marts: Marts, snapshot_id: int, as_of: str) -> Evaluation:
     keep(store, marts, snapshot_id, as_of)
-    reading = Reading(
-        snapshot_id=snapshot_id,
-        as_of=at(as_of),
-        checks_ok=True,
-        held_reason=None,
-        budgets=(),
-        keys=(),
-    )
-    return evaluate(store, reading=reading, others=wallet_alerts(store, read_wallets(marts.con)))
+    now = reading(snapshot_id, keys=(), as_of=at(as_of))
+    return evaluate(store, reading=now, others=wallet_alerts(store, read_wallets(marts.con)))
 
 
 def test_a_low_balance_is_told_and_so_is_its_recovery(store: Engine, tmp_path: Path) -> None:

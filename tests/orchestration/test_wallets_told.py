@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from budget_readings import reading
 from ops_stores import body, endpoint, opened_store, rows
 from sqlalchemy import Engine
 from wallet_marts import Marts
 from wallet_words import at
 
-from orchestration.governance.budgets import Reading
 from orchestration.governance.endpoints import sync_endpoints
 from orchestration.governance.evaluate import evaluate
 from orchestration.governance.wallet_alerts import wallet_alerts
@@ -42,15 +42,8 @@ def judge(store: Engine, marts: Marts, snapshot_id: int, as_of: str) -> list[tup
     """The balance and the new level of what changed."""
     marts.publish(snapshot_id, as_of)
     keep_ledger(store, marts.con, read_wallets(marts.con))
-    reading = Reading(
-        snapshot_id=snapshot_id,
-        as_of=at(as_of),
-        checks_ok=True,
-        held_reason=None,
-        budgets=(),
-        keys=(),
-    )
-    found = evaluate(store, reading=reading, others=wallet_alerts(store, read_wallets(marts.con)))
+    now = reading(snapshot_id, keys=(), as_of=at(as_of))
+    found = evaluate(store, reading=now, others=wallet_alerts(store, read_wallets(marts.con)))
     return [(each.value, each.to_level) for each in found.transitions]
 
 
