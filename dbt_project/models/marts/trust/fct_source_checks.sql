@@ -9,10 +9,6 @@ sources as (
     where source is not null
 ),
 
-reads as (
-    select * from {{ ref('stg_loads__reads') }}
-),
-
 control_totals as (
     select
         *,
@@ -27,16 +23,18 @@ counted as (
         resource,
         load_id,
         rows_read_count as rows_read,
-        0 as rows_kept,
+        0 as rows_loaded,
+        0 as rows_rejected,
         extracted_at
-    from reads
+    from {{ ref('stg_loads__reads') }}
     union all
     select
         source_instance,
         resource,
         load_id,
         0 as rows_read,
-        rows_count as rows_kept,
+        rows_count as rows_loaded,
+        0 as rows_rejected,
         extracted_at
     from {{ ref('stg_loads__rows') }}
     union all
@@ -45,50 +43,49 @@ counted as (
         resource,
         load_id,
         0 as rows_read,
-        1 as rows_kept,
+        0 as rows_loaded,
+        1 as rows_rejected,
         extracted_at
     from {{ ref('stg_loads__rejected') }}
 ),
 
-of_loads as (
+-- Of a month, so that what was lost and read again does not count for good.
+recent_loads as (
     select
-        source_instance,
-        resource,
-        load_id,
-        sum(rows_read) as rows_read,
-        sum(rows_kept) as rows_kept,
-        max(extracted_at) as extracted_at
+        counted.source_instance,
+        counted.resource,
+        counted.load_id,
+        sum(counted.rows_read) as rows_read,
+        sum(counted.rows_loaded) as rows_loaded,
+        sum(counted.rows_rejected) as rows_rejected,
+        max(counted.extracted_at) > max(sources.last_read_at) - interval '1 day' as is_of_last_day
     from counted
+    inner join sources
+        on counted.source_instance = sources.source_instance
+        and counted.extracted_at > sources.last_read_at - interval '31 days'
     group by
-        source_instance,
-        resource,
-        load_id
+        counted.source_instance,
+        counted.resource,
+        counted.load_id
 ),
 
 checked as (
-    -- Of a month, so that what was lost and read again does not count for good.
     select
-        of_loads.source_instance,
+        source_instance,
         'rows_accounted_for' as check_name,
-        sum(of_loads.rows_read) as checked_quantity,
-        sum(abs(of_loads.rows_read - of_loads.rows_kept)) as wrong_quantity
-    from of_loads
-    inner join sources
-        on of_loads.source_instance = sources.source_instance
-        and of_loads.extracted_at > sources.last_read_at - interval '31 days'
-    group by of_loads.source_instance
+        sum(rows_read) as checked_quantity,
+        sum(abs(rows_read - rows_loaded - rows_rejected)) as wrong_quantity
+    from recent_loads
+    group by source_instance
     union all
-    -- Of the last day that it was read.
     select
-        reads.source_instance,
+        source_instance,
         'rows_fit' as check_name,
-        sum(reads.rows_read_count) as checked_quantity,
-        sum(reads.rows_rejected_count) as wrong_quantity
-    from reads
-    inner join sources
-        on reads.source_instance = sources.source_instance
-        and reads.extracted_at > sources.last_read_at - interval '1 day'
-    group by reads.source_instance
+        sum(rows_read) as checked_quantity,
+        sum(rows_rejected) as wrong_quantity
+    from recent_loads
+    where is_of_last_day
+    group by source_instance
     union all
     -- Of the week that ended two days ago: younger days may not be whole on either side. A service without acts is none of AI.
     select
